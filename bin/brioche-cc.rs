@@ -1,0 +1,2 @@
+//! The drop-in wrapper.
+fn main() {}

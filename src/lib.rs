@@ -1,0 +1,4 @@
+//! bakeplan
+pub mod argparse;
+pub mod recipe;
+pub mod world;

@@ -1,0 +1,3 @@
+//! Brioche's data model: recipes, artifacts, templates, digests.
+
+pub mod digest;
