@@ -1,10 +1,17 @@
 //! The world as the library sees it: environment, files, clock, processes. Nothing else in the
 //! library reads them, so that every decision can be replayed from a scripted world in a test.
 
+mod process;
+mod real;
+mod scripted;
+
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
+
+pub use real::RealWorld;
+pub use scripted::ScriptedWorld;
 
 /// A snapshot of the environment, in the order in which the process got it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,0 +1,95 @@
+//! The world itself.
+
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::SystemTime;
+
+use super::process::{self, Signals};
+use super::{Command, Environment, Exit, Sink, Stat, World, nanoseconds};
+
+/// The process's own surroundings: the directory and environment it was started with, the real file
+/// system, clock and processes.
+#[derive(Debug)]
+pub struct RealWorld {
+    cwd: PathBuf,
+    environment: Environment,
+    signals: OnceLock<Option<Signals>>,
+}
+
+impl RealWorld {
+    /// A world with this working directory (absolute) and environment.
+    #[must_use]
+    pub fn new(cwd: PathBuf, environment: Environment) -> Self {
+        Self { cwd, environment, signals: OnceLock::new() }
+    }
+
+    /// The signal that asked us to end while a program ran, if one did. The caller cleans up and then
+    /// ends by that signal.
+    #[must_use]
+    pub fn interrupted(&self) -> Option<i32> {
+        self.signals.get().and_then(Option::as_ref).and_then(Signals::received)
+    }
+}
+
+impl From<&std::fs::Metadata> for Stat {
+    fn from(metadata: &std::fs::Metadata) -> Self {
+        let time = |seconds: i64, nanos: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            mode: metadata.mode(),
+            links: metadata.nlink(),
+            size: metadata.size(),
+            modified: time(metadata.mtime(), metadata.mtime_nsec()),
+            changed: time(metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+}
+
+impl World for RealWorld {
+    fn cwd(&self) -> &Path {
+        &self.cwd
+    }
+
+    fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    #[allow(clippy::disallowed_methods, reason = "this is where the clock comes in")]
+    fn now(&self) -> i128 {
+        nanoseconds(SystemTime::now())
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        // Not to hang on a FIFO, which is refused below.
+        let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+        let mut file =
+            std::fs::OpenOptions::new().read(true).custom_flags(flags).open(self.absolute(path))?;
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
+        file.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn stat(&self, path: &Path) -> io::Result<Stat> {
+        std::fs::metadata(self.absolute(path)).map(|m| Stat::from(&m))
+    }
+
+    fn lstat(&self, path: &Path) -> io::Result<Stat> {
+        std::fs::symlink_metadata(self.absolute(path)).map(|m| Stat::from(&m))
+    }
+
+    fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
+        std::fs::canonicalize(self.absolute(path))
+    }
+
+    fn run(&self, command: &Command, sink: Sink<'_>) -> io::Result<Exit> {
+        let signals = self.signals.get_or_init(|| Signals::install().ok());
+        process::run(command, signals.as_ref(), sink)
+    }
+}
