@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::preprocess::{FileFacts, Traits};
+use crate::recipe::digest::BlobDigest;
 use crate::world::{Stat, World};
 
 /// Gives the facts of a file's bytes, perhaps from memory.
@@ -102,7 +103,7 @@ impl InputSet {
 
 /// A file of which nothing is known may mention anything.
 const UNKNOWN: FileFacts = FileFacts {
-    digest: crate::recipe::digest::BlobDigest::from_bytes([0; 32]),
+    digest: BlobDigest::from_bytes([0; 32]),
     traits: Traits(u32::MAX),
     layout: u64::MAX,
 };
@@ -143,6 +144,15 @@ impl Snapshot {
                 (None, None) => true,
                 _ => false,
             }
+        })
+    }
+
+    /// Whether every file still has the bytes that it had, read again.
+    #[must_use]
+    pub fn holds_by_content(&self, world: &dyn World) -> bool {
+        self.inputs.0.iter().all(|input| {
+            let digest = world.read(&input.path).ok().map(|bytes| BlobDigest::of(&bytes));
+            digest == input.facts.map(|facts| facts.digest)
         })
     }
 

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `format` | the version of this table | a change of it is a decision |
 //! | `toolchain` | digest over the compiler and all that it runs and loads | another compiler, another object |
-//! | `driver` | gcc or clang, C or C++ driver | defaults depend on it |
+//! | `driver` | gcc or clang, C or C++ driver, the name it is called by | defaults depend on it, and its messages start with the name |
 //! | `mode` | object or assembly | |
 //! | `language` | as for `-x` | |
 //! | `source` | its path as spelled | it names the unit in the object (`.file`) and in diagnostics |
@@ -41,6 +41,8 @@ pub struct KeyInputs<'a> {
     pub invocation: &'a Invocation,
     /// The unit of it.
     pub unit: &'a Unit,
+    /// The file name that the driver is called by.
+    pub driver: &'a OsStr,
     /// The compiler's identity.
     pub toolchain: ToolchainDigest,
     /// The working directory as the compiler sees it: `$PWD` where that names it, else the real path.
@@ -65,7 +67,7 @@ pub trait FieldWriter {
 
 /// Writes the fields of a key: the table in this module's documentation.
 pub fn write(inputs: &KeyInputs<'_>, writer: &mut dyn FieldWriter) {
-    let KeyInputs { invocation, unit, toolchain, directory, charset, processor, files, messages, text } =
+    let KeyInputs { invocation, unit, driver, toolchain, directory, charset, processor, files, messages, text } =
         *inputs;
     let facts = &invocation.facts;
     let compiler = invocation.compiler;
@@ -75,7 +77,7 @@ pub fn write(inputs: &KeyInputs<'_>, writer: &mut dyn FieldWriter) {
     };
     writer.field("format", &[b"1"]);
     writer.field("toolchain", &[toolchain.as_bytes()]);
-    writer.field("driver", &[family, if compiler.cxx { b"c++" } else { b"c" }]);
+    writer.field("driver", &[family, if compiler.cxx { b"c++" } else { b"c" }, driver.as_encoded_bytes()]);
     writer.field("mode", &[if invocation.mode == Mode::Assembly { b"assembly" } else { b"object" }]);
     writer.field("language", &[unit.source.language.name.as_bytes()]);
     writer.field("source", &[unit.source.path.as_encoded_bytes()]);
@@ -123,6 +125,7 @@ fn arguments<'a>(invocation: &'a Invocation, unit: &Unit) -> Vec<&'a [u8]> {
 }
 
 /// The options that change how diagnostics look.
+#[must_use] 
 pub fn presentation_options(invocation: &Invocation) -> Vec<&[u8]> {
     let looks = invocation.args.iter().filter(|arg| arg.role == Role::Presentation);
     looks.flat_map(|arg| bytes(&arg.tokens)).collect()

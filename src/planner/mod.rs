@@ -4,5 +4,6 @@
 pub mod environment;
 pub mod key;
 mod plan;
+pub mod report;
 
 pub use plan::{CompilePlan, LinkStep, Object, Unit, plan};

@@ -116,9 +116,8 @@ fn split_refusals(invocation: &Invocation) -> Option<Refusal> {
 fn unit_arguments(invocation: &Invocation, source: &Source) -> Vec<OsString> {
     let goes = |role| match role {
         Role::Preprocess | Role::Compile | Role::Assemble | Role::Presentation | Role::Driver => true,
-        Role::Output | Role::Dependencies => !invocation.links,
-        // clang warns of what it does not use, so what was there stays there.
-        Role::Link => !invocation.links,
+        // clang warns of linker options that it does not use, so what was there stays there.
+        Role::Output | Role::Dependencies | Role::Link => !invocation.links,
         Role::Input | Role::Language => false,
     };
     let mut args: Vec<OsString> =

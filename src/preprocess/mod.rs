@@ -122,8 +122,10 @@ pub fn preprocess(
     if !source.language.preprocessed {
         return Ok(plain_source(world, source));
     }
-    let dependencies = tempfile::Builder::new().prefix("deps.").tempfile_in(scratch)?;
-    let args = arguments(invocation, source, dependencies.path());
+    let wanted = source.dependencies.is_some();
+    let file = wanted.then(|| tempfile::Builder::new().prefix("cc").suffix(".d").tempfile_in(scratch));
+    let file = file.transpose()?;
+    let args = arguments(invocation, source, file.as_ref().map_or(Path::new(""), |file| file.path()));
     let (exit, text, messages) = output(world, &driver.command(world, args))?;
     if exit != Exit::Code(0) {
         return Ok(Outcome::Failed);
@@ -132,8 +134,7 @@ pub fn preprocess(
         return Ok(Outcome::Refused(refusal));
     }
     let files = markers::files(&text);
-    let dependencies =
-        if source.dependencies.is_some() { Some(world.read(dependencies.path())?) } else { None };
+    let dependencies = file.map(|file| world.read(file.path())).transpose()?;
     Ok(Outcome::Done(Preprocessed { text, messages, dependencies, files }))
 }
 

@@ -41,6 +41,11 @@ enum Ready {
 }
 
 impl Staged {
+    /// Bytes that come from elsewhere than the store, to be written as with [`Placement::InPlace`].
+    pub fn of_bytes(bytes: Vec<u8>, dest: &Path) -> Self {
+        Self { dest: dest.to_owned(), ready: Ready::Bytes(bytes, 0o666) }
+    }
+
     /// Where it goes.
     #[must_use]
     pub fn destination(&self) -> &Path {
