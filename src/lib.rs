@@ -1,4 +1,5 @@
 //! bakeplan
 pub mod argparse;
 pub mod recipe;
+pub mod toolchain;
 pub mod world;
