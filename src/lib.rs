@@ -7,4 +7,5 @@ pub mod preprocess;
 pub mod recipe;
 pub mod store;
 pub mod transport;
+pub mod toolchain;
 pub mod world;

@@ -1,0 +1,132 @@
+//! What an ELF file says about how it is loaded.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+
+use object::Endianness;
+use object::elf;
+use object::read::elf::{Dyn, FileHeader, ProgramHeader};
+use serde::{Deserialize, Serialize};
+
+use super::encoding::Encoding;
+use super::memo::Memo;
+use super::record;
+use crate::recipe::digest::RecordName;
+use crate::world::{Stat, World};
+
+/// What an ELF file says about how it is loaded.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Facts {
+    interpreter: Option<Vec<u8>>,
+    search: Vec<Vec<u8>>,
+    /// A launcher of Brioche's: the program that it starts, its loader and its libraries stand
+    /// elsewhere, named in data behind the ELF file's end.
+    pub(super) packed: bool,
+}
+
+impl Facts {
+    /// The loader that the program asks for; a static program asks for none.
+    pub(super) fn interpreter(&self) -> Option<PathBuf> {
+        self.interpreter.clone().map(|bytes| PathBuf::from(OsString::from_vec(bytes)))
+    }
+
+    /// Its own search path for libraries (`DT_RPATH`, `DT_RUNPATH`), `$ORIGIN` replaced by the
+    /// directory `origin`. Entries with other dynamic tokens are left out.
+    pub(super) fn search(&self, origin: &Path) -> Vec<PathBuf> {
+        let origin = origin.as_os_str().as_encoded_bytes();
+        let expand = |entry: &Vec<u8>| {
+            let rest = entry.strip_prefix(b"$ORIGIN").or_else(|| entry.strip_prefix(b"${ORIGIN}"));
+            let whole = rest.map_or_else(|| entry.clone(), |rest| [origin, rest].concat());
+            (!whole.contains(&b'$')).then(|| PathBuf::from(OsString::from_vec(whole)))
+        };
+        self.search.iter().filter_map(expand).collect()
+    }
+}
+
+/// The facts of the file at a path, which looked like `stat` just now; the inner `None` when it is no
+/// ELF file. They are remembered by the file's identity, for a library of 100 MB is not read for them
+/// twice.
+pub(super) fn facts(
+    world: &dyn World,
+    memo: &dyn Memo,
+    path: &Path,
+    stat: &Stat,
+    settled: bool,
+) -> std::io::Result<Option<Facts>> {
+    let name = name(stat);
+    if settled && let Some(known) = memo.load(&name).and_then(|bytes| record::unseal(&bytes)) {
+        return Ok(known);
+    }
+    let facts = parse(&world.read(path)?);
+    if settled && world.stat(path).is_ok_and(|now| now.same_content(stat)) {
+        memo.save(&name, &record::seal(&facts));
+    }
+    Ok(facts)
+}
+
+fn name(stat: &Stat) -> RecordName {
+    let Stat { device, inode, mode: _, links: _, size, modified, changed } = *stat;
+    let mut encoding = Encoding::new("bakeplan elf facts 1");
+    encoding.number(device);
+    encoding.number(inode);
+    encoding.number(size);
+    encoding.field(&modified.to_le_bytes());
+    encoding.field(&changed.to_le_bytes());
+    RecordName::of(encoding.bytes())
+}
+
+fn parse(bytes: &[u8]) -> Option<Facts> {
+    let mut facts = match object::FileKind::parse(bytes).ok()? {
+        object::FileKind::Elf32 => of::<elf::FileHeader32<Endianness>>(bytes)?,
+        object::FileKind::Elf64 => of::<elf::FileHeader64<Endianness>>(bytes)?,
+        _ => return None,
+    };
+    facts.packed = bytes.last_chunk::<32>().is_some_and(|end| end.starts_with(b"brioche_pack_v"));
+    Some(facts)
+}
+
+fn of<H: FileHeader<Endian = Endianness>>(bytes: &[u8]) -> Option<Facts> {
+    let header = H::parse(bytes).ok()?;
+    let endian = header.endian().ok()?;
+    let segments = header.program_headers(endian, bytes).ok()?;
+    let mut facts = Facts::default();
+    for segment in segments {
+        if let Ok(Some(interpreter)) = segment.interpreter(endian, bytes) {
+            facts.interpreter = Some(interpreter.to_vec());
+        }
+        if let Ok(Some(entries)) = segment.dynamic(endian, bytes) {
+            facts.search.extend(search_path::<H>(endian, bytes, segments, entries));
+        }
+    }
+    Some(facts)
+}
+
+fn search_path<H: FileHeader>(
+    endian: H::Endian,
+    bytes: &[u8],
+    segments: &[H::ProgramHeader],
+    entries: &[H::Dyn],
+) -> Vec<Vec<u8>> {
+    let value = |tag| {
+        let entry = entries.iter().find(|entry| entry.d_tag(endian) == tag)?;
+        Some(entry.val(endian))
+    };
+    let Some(strings) = value(elf::DT_STRTAB) else { return Vec::new() };
+    let text = |offset: u64| {
+        let address = strings.checked_add(offset)?;
+        let data = segments.iter().filter(|s| s.p_type(endian) == elf::PT_LOAD).find_map(|segment| {
+            let at = address.checked_sub(segment.p_vaddr(endian).into())?;
+            segment.data(endian, bytes).ok()?.get(usize::try_from(at).ok()?..)
+        })?;
+        data.split(|byte| *byte == 0).next()
+    };
+    [elf::DT_RPATH, elf::DT_RUNPATH]
+        .into_iter()
+        .filter_map(value)
+        .filter_map(text)
+        .flat_map(|list| list.split(|byte| *byte == b':'))
+        .filter(|entry| !entry.is_empty())
+        .map(<[u8]>::to_vec)
+        .collect()
+}

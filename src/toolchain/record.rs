@@ -1,0 +1,176 @@
+//! The record of an answer: the answer itself, and every place that it depends on.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::encoding::Encoding;
+use super::memo::Memo;
+use super::request::{Part, Request, Toolchain};
+use super::watch::{self, Watch};
+use crate::argparse::{Compiler, Family, Version};
+use crate::recipe::digest::{BlobDigest, RecordName};
+use crate::world::{Stat, World};
+
+/// The variables that choose programs, libraries or configuration files.
+const VARIABLES: [&str; 8] = [
+    "COMPILER_PATH",
+    "GCC_EXEC_PREFIX",
+    "GLIBC_TUNABLES",
+    "HOME",
+    "LIBRARY_PATH",
+    "LPATH",
+    "PATH",
+    "XDG_CONFIG_HOME",
+];
+
+/// Whatever starts so is read by the loader or by clang's driver.
+const PREFIXES: [&[u8]; 3] = [b"LD_", b"CCC_", b"CLANG_"];
+
+#[derive(Serialize, Deserialize)]
+struct Record {
+    clang: bool,
+    cxx: bool,
+    version: (u16, u16),
+    parts: Vec<(String, Vec<u8>, BlobDigest)>,
+    places: Vec<Place>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Place {
+    path: Vec<u8>,
+    stat: Option<Stat>,
+    digest: Option<BlobDigest>,
+    settled: bool,
+}
+
+/// The name under which the answer to a request is filed: everything that decides where is looked.
+pub(super) fn name(world: &dyn World, request: &Request<'_>) -> RecordName {
+    let Request { driver, cxx, options, frontends, links } = request;
+    let mut encoding = Encoding::new("bakeplan toolchain record 1");
+    encoding.field(driver.as_os_str().as_bytes());
+    encoding.number(u64::from(*cxx));
+    encoding.number(options.len() as u64);
+    for option in *options {
+        encoding.field(option.as_bytes());
+    }
+    let mut frontends = frontends.to_vec();
+    frontends.sort_unstable();
+    frontends.dedup();
+    encoding.number(frontends.len() as u64);
+    for frontend in frontends {
+        encoding.number(frontend as u64);
+    }
+    encoding.number(u64::from(*links));
+    let mut variables: Vec<_> = world.environment().iter().filter(|(name, _)| matters(name)).collect();
+    variables.sort_unstable();
+    encoding.number(variables.len() as u64);
+    for (name, value) in &variables {
+        encoding.field(name.as_bytes());
+        encoding.field(value.as_bytes());
+    }
+    let relative = options.iter().any(|option| depends_on_cwd(option))
+        || variables.iter().any(|(name, value)| *name != "HOME" && has_relative_entry(value));
+    if relative {
+        encoding.field(world.cwd().as_os_str().as_bytes());
+    }
+    RecordName::of(encoding.bytes())
+}
+
+fn matters(name: &OsStr) -> bool {
+    VARIABLES.iter().any(|v| *v == name) || PREFIXES.iter().any(|p| name.as_bytes().starts_with(p))
+}
+
+fn has_relative_entry(list: &OsStr) -> bool {
+    list.as_bytes().split(|b| *b == b':').any(|entry| !entry.starts_with(b"/"))
+}
+
+/// Whether an option may name a file relative to the working directory. When in doubt, it does.
+fn depends_on_cwd(option: &OsStr) -> bool {
+    let bytes = option.as_bytes();
+    if let Some(at) = bytes.iter().position(|b| *b == b'/') {
+        let before = bytes.get(..at).unwrap_or_default();
+        return !(before.is_empty() || before.ends_with(b"=") || before == b"-B");
+    }
+    let plain: [&[u8]; 6] = [b"-m", b"-f", b"-p", b"-no-", b"--target=", b"-target"];
+    !plain.iter().any(|prefix| bytes.starts_with(prefix))
+}
+
+/// The record of an answer.
+pub(super) fn store(toolchain: &Toolchain, watch: &Watch) -> Vec<u8> {
+    let Toolchain { digest: _, compiler, parts } = toolchain;
+    let Compiler { family, cxx, version: Version(major, minor) } = *compiler;
+    let bytes = |path: &Path| path.as_os_str().as_bytes().to_vec();
+    seal(&Record {
+        clang: family == Family::Clang,
+        cxx,
+        version: (major, minor),
+        parts: parts.iter().map(|p| (p.name.clone(), bytes(&p.path), p.digest)).collect(),
+        places: places(watch),
+    })
+}
+
+fn places(watch: &Watch) -> Vec<Place> {
+    let place = |(path, seen): (&Path, &watch::Seen)| Place {
+        path: path.as_os_str().as_bytes().to_vec(),
+        stat: seen.stat,
+        digest: seen.digest,
+        settled: seen.settled,
+    };
+    watch.iter().map(place).collect()
+}
+
+/// The answer in a record, if everything that it depends on is as it was.
+///
+/// A file whose stat had not settled when it was recorded is hashed again; once it has settled, the
+/// record says so.
+pub(super) fn restore(
+    world: &dyn World,
+    memo: &dyn Memo,
+    name: &RecordName,
+    bytes: &[u8],
+) -> Option<Toolchain> {
+    let mut record: Record = unseal(bytes)?;
+    let now = world.now();
+    let mut refreshed = false;
+    for place in &mut record.places {
+        let path = Path::new(OsStr::from_bytes(&place.path));
+        if !watch::same(world, path, place.stat.as_ref()) {
+            return None;
+        }
+        if !place.settled {
+            let stat = place.stat?;
+            // Without a digest it is a directory or the like: nothing but its stat can be compared.
+            let digest = memo.digest(world, path, &stat).ok()?;
+            if place.digest? != digest || !watch::same(world, path, Some(&stat)) {
+                return None;
+            }
+            place.settled = stat.is_settled(now);
+            refreshed |= place.settled;
+        }
+    }
+    if refreshed {
+        memo.save(name, &seal(&record));
+    }
+    let Record { clang, cxx, version: (major, minor), parts, places: _ } = record;
+    let family = if clang { Family::Clang } else { Family::Gcc };
+    let part = |(name, path, digest)| Part { name, path: PathBuf::from(OsString::from_vec(path)), digest };
+    let compiler = Compiler { family, cxx, version: Version(major, minor) };
+    Some(Toolchain::new(compiler, parts.into_iter().map(part).collect()))
+}
+
+/// A value's bytes behind their own digest; empty when it cannot be written, which nobody can read.
+pub(super) fn seal<T: Serialize>(value: &T) -> Vec<u8> {
+    let Ok(payload) = postcard::to_stdvec(value) else { return Vec::new() };
+    let mut sealed = BlobDigest::of(&payload).as_bytes().to_vec();
+    sealed.extend_from_slice(&payload);
+    sealed
+}
+
+/// The value, if the bytes are whole.
+pub(super) fn unseal<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    let (digest, payload) = bytes.split_first_chunk::<32>()?;
+    (BlobDigest::of(payload).as_bytes() == digest).then(|| postcard::from_bytes(payload).ok())?
+}

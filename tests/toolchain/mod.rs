@@ -1,0 +1,5 @@
+//! Compiler identity, with the compilers of this machine.
+
+mod world;
+
+mod real;
