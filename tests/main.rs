@@ -1,3 +1,8 @@
 //! The integration tests, one binary.
+#![allow(clippy::disallowed_methods, reason = "tests stand in the real surroundings")]
+#![allow(missing_docs, reason = "tests document themselves by their names")]
 
+mod baking;
+mod store;
+mod support;
 mod toolchain;

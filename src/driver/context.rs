@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{Aside, Config, Log};
-use crate::argparse::{self, Arg, Invocation, Refusal, Role};
+use crate::argparse::{self, Arg, Compiler, Invocation, Refusal, Role};
 use crate::manifest::Digester;
 use crate::planner::{self, CompilePlan, environment};
 use crate::preprocess::{Driver, FileFacts, Traits};
@@ -67,8 +67,7 @@ impl<'a> Context<'a> {
         };
         let plan = planner::plan(&invocation, args).map_err(Aside::Refused)?;
         let files = self.named_files(&invocation)?;
-        let processor =
-            if invocation.facts.native { toolchain::cpu_identity(self.world) } else { Vec::new() };
+        let processor = if invocation.facts.native { self.processor()? } else { Vec::new() };
         Ok(Prepared {
             driver: Driver { program, argv0, environment: self.world.environment() },
             argv: args.to_vec(),
@@ -87,17 +86,23 @@ impl<'a> Context<'a> {
         |path| self.world.read(path).ok()
     }
 
+    fn processor(&self) -> Result<Vec<u8>, Aside> {
+        toolchain::cpu_identity(self.world).map_err(|error| Aside::Error("processor", error.to_string()))
+    }
+
+    /// The compiler that the names tell: the one that it is called by, and the one that is behind it, for
+    /// `cc` and `c++` are links to one or the other.
+    pub(super) fn compiler(&self, program: &Path, argv0: &OsStr) -> Option<Compiler> {
+        let named = |path: &Path| path.file_name().and_then(argparse::compiler_from_name);
+        let called = named(Path::new(argv0))?;
+        let behind = self.world.canonicalize(program).ok().and_then(|path| named(&path));
+        Some(Compiler { family: behind.unwrap_or(called).family, ..called })
+    }
+
     /// Parses by the rules of the compiler that the name tells, and refuses what can be refused before
     /// the compiler itself is looked at.
     fn parse(&self, program: &Path, argv0: &OsStr, args: &[OsString]) -> Result<Invocation, Aside> {
-        let named = |path: &Path| path.file_name().and_then(argparse::compiler_from_name);
-        // `cc` and `c++` are links to one or the other.
-        let resolved = self.world.canonicalize(program).ok();
-        let compiler = named(Path::new(argv0)).map(|by_name| match resolved.as_deref().and_then(named) {
-            Some(target) => argparse::Compiler { family: target.family, ..by_name },
-            None => by_name,
-        });
-        let Some(compiler) = compiler else {
+        let Some(compiler) = self.compiler(program, argv0) else {
             return Err(refused("unknown-compiler", argv0, "only gcc and clang are known"));
         };
         let forbidden = environment::refusals(self.world.environment());
@@ -109,7 +114,7 @@ impl<'a> Context<'a> {
         Ok(invocation)
     }
 
-    fn identify(&self, program: &Path, argv0: &OsStr, invocation: &Invocation) -> Result<Toolchain, Aside> {
+    pub(super) fn identify(&self, program: &Path, argv0: &OsStr, invocation: &Invocation) -> Result<Toolchain, Aside> {
         let chooses = |arg: &&Arg| {
             arg.role == Role::Driver || matches!(arg.name, "-fno-integrated-as" | "-no-integrated-as")
         };
@@ -190,7 +195,7 @@ impl Memo for Context<'_> {
         let _ = self.store.save(RecordKind::Toolchain, name, bytes);
     }
 
-    fn digest(&self, path: &Path, stat: &Stat) -> io::Result<BlobDigest> {
+    fn digest(&self, _world: &dyn World, path: &Path, stat: &Stat) -> io::Result<BlobDigest> {
         self.facts(path, stat).map(|facts| facts.digest)
     }
 }
