@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
+use std::process::Command;
 
 use bakeplan::recipe::digest::BlobDigest;
 use bakeplan::store::{Placement, Store, StoreError};
@@ -151,6 +152,45 @@ fn a_missing_output_directory_is_not_made() {
 fn modes_are_the_callers() {
     let dir = temporary();
     roles::run("umask", dir.path());
+}
+
+#[test]
+fn large_outputs_share_their_bytes_where_the_file_system_can() {
+    let needed = ["mkfs.btrfs", "filefrag"];
+    if needed.iter().any(|program| Command::new(program).arg("-V").output().is_err()) {
+        return roles::skip("reflink", &format!("needs {needed:?}"));
+    }
+    roles::run_mounting("reflink", temporary().path());
+}
+
+pub(super) fn on_btrfs(dir: &Path) {
+    let (image, mount) = (dir.join("image"), dir.join("mount"));
+    fs::create_dir(&mount).unwrap();
+    fs::File::create(&image).unwrap().set_len(256 << 20).unwrap();
+    assert!(Command::new("mkfs.btrfs").arg("-q").arg(&image).status().unwrap().success());
+    if !Command::new("mount").args(["-o", "loop"]).arg(&image).arg(&mount).status().unwrap().success() {
+        return roles::skip("reflink", "needs a loop device and a kernel with btrfs");
+    }
+    let store = open(&mount.join("store"));
+    let bytes = vec![6; 1 << 20];
+    let digest = store.put_blob(&bytes).unwrap();
+    let dest = mount.join("a.o");
+    place(&store, &digest, &dest, Placement::Replace);
+    let extents = Command::new("filefrag").args(["-s", "-v"]).arg(&dest).output().unwrap();
+    let extents = String::from_utf8(extents.stdout).unwrap();
+    assert!(extents.contains("shared"), "{extents}");
+    assert!(fs::read(&dest).unwrap() == bytes);
+    let (out, stored) =
+        (fs::metadata(&dest).unwrap(), fs::metadata(only_file(&mount.join("store/v1/blobs"))).unwrap());
+    assert_ne!(out.ino(), stored.ino());
+    assert_eq!(out.mode() & 0o222, 0o200, "not the mode of the store's file");
+    assert!((out.mtime(), out.mtime_nsec()) >= (stored.mtime(), stored.mtime_nsec()), "a fresh time");
+    fs::write(&dest, "changed").unwrap();
+    assert!(store.read_blob(&digest).unwrap().as_ref() == Some(&bytes));
+    // Another file system: copied.
+    let far = dir.join("far.o");
+    place(&store, &digest, &far, Placement::Replace);
+    assert!(fs::read(&far).unwrap() == bytes);
 }
 
 /// The umask belongs to a process.

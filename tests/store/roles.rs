@@ -19,6 +19,7 @@ fn play() {
     match role {
         "umask" => placing::with_umask(&dir),
         "read-only-mount" => unusable::on_read_only_mount(&dir),
+        "reflink" => placing::on_btrfs(&dir),
         "full-disk" => unusable::on_full_disk(&dir),
         "hammer" => processes::hammer(&dir),
         "write" => processes::write_for_ever(&dir),
@@ -53,6 +54,9 @@ fn finish(mut command: Command, role: &str) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(output.status.success(), "{role}: {}{}", text(&output.stdout), text(&output.stderr));
     assert!(text(&output.stdout).contains("1 passed"), "{role} was played");
+    for line in text(&output.stderr).lines().filter(|line| line.starts_with("SKIPPED")) {
+        std::io::stderr().write_all(format!("{line}\n").as_bytes()).unwrap();
+    }
 }
 
 /// Plays a role that mounts file systems, in a mount namespace of its own.
@@ -68,9 +72,13 @@ pub(super) fn run_mounting(role: &str, dir: &Path) {
             return finish(command(prefix, role, dir), role);
         }
     }
-    // Straight to standard error: what a test prints is not shown when it passes.
-    let notice = format!("SKIPPED: {role} needs to mount a file system, which is not permitted here\n");
-    std::io::stderr().write_all(notice.as_bytes()).unwrap();
+    skip(role, "needs to mount a file system, which is not permitted here");
+}
+
+/// Says that something was not tested, straight to standard error: what a test prints is not shown
+/// when it passes.
+pub(super) fn skip(role: &str, why: &str) {
+    std::io::stderr().write_all(format!("SKIPPED: {role} {why}\n").as_bytes()).unwrap();
 }
 
 /// Mounts something, for those in this mount namespace.
