@@ -149,14 +149,15 @@ impl Layout {
         Ok(())
     }
 
-    /// A new temporary file on the store's file system.
-    pub(super) fn temporary_file(&self, mode: u32) -> Result<tempfile::NamedTempFile, StoreError> {
+    /// A new temporary file on the store's file system. Its mode is what the umask leaves, so that
+    /// users who share a store can mark each other's files as used.
+    pub(super) fn temporary_file(&self) -> Result<tempfile::NamedTempFile, StoreError> {
         self.writable()?;
         let dir = self.temporary();
         let new = || {
             tempfile::Builder::new()
                 .prefix("")
-                .permissions(fs::Permissions::from_mode(mode))
+                .permissions(fs::Permissions::from_mode(0o666))
                 .rand_bytes(12)
                 .tempfile_in(&dir)
         };

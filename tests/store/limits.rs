@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use bakeplan::recipe::digest::BlobDigest;
 use bakeplan::store::{Event, RecordKind};
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps};
 
@@ -115,6 +116,39 @@ fn what_killed_processes_leave_is_swept_when_it_is_old() {
     assert!(open(dir.path()).try_lock(&name("held")).unwrap().is_none());
     drop(held);
     assert!(files(&dir.path().join("v1/locks")).is_empty());
+}
+
+/// A later program may have kinds of records that this one does not know.
+#[test]
+fn records_of_a_later_program_are_verified_and_trimmed() {
+    let dir = temporary();
+    let store = open(dir.path());
+    store.put_blob(b"x").unwrap();
+    let hex = name("a").to_hex();
+    let shard = dir.path().join("v1/futures").join(&hex[..2]);
+    fs::create_dir_all(&shard).unwrap();
+    let sum = BlobDigest::of(&[&b"futures\0"[..], name("a").as_bytes(), b"value"].concat());
+    let path = shard.join(&hex);
+    fs::write(&path, [&b"bakerec1"[..], sum.as_bytes(), b"value"].concat()).unwrap();
+    let report = store.verify().unwrap();
+    assert!(report.is_clean() && report.checked == 2, "{report:?}");
+    age(&path, 100);
+    assert_eq!(open_limited(dir.path(), 4096 + 1000).gc().unwrap().removed, 1);
+    assert!(!path.exists());
+}
+
+#[test]
+fn long_use_below_the_limit_sweeps_too() {
+    let dir = temporary();
+    let store = open(dir.path());
+    store.put_blob(b"x").unwrap();
+    let old = dir.path().join("v1/tmp/old");
+    fs::write(&old, "x").unwrap();
+    age(&old, 4000);
+    for _ in 0..10_000 {
+        store.record(&Event::Miss);
+    }
+    assert!(!old.exists());
 }
 
 #[test]

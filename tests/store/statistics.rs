@@ -20,7 +20,7 @@ fn events_are_counted() {
     store.record(&Event::Miss);
     store.record(&Event::Refused { token: "several-sources" });
     store.record(&Event::Refused { token: "several-sources" });
-    store.record(&Event::Refused { token: "odd one\nm 62c66a7a" });
+    store.record(&Event::Refused { token: "odd one\nm 83d9dab0" });
     store.record(&Event::Error { token: "host-gone" });
     store.record(&Event::Difference);
     let figures = open(dir.path()).statistics().unwrap();
@@ -31,7 +31,7 @@ fn events_are_counted() {
       "hits_semantic": 1,
       "misses": 1,
       "refused": {
-        "odd_one_m_62c66a7a": 1,
+        "odd_one_m_83d9dab0": 1,
         "several-sources": 2
       },
       "errors": 1,
@@ -83,6 +83,21 @@ fn logs_are_summed_without_loss() {
     assert_eq!(store.statistics().unwrap().hits, 0);
     store.record(&Event::Miss);
     assert_eq!(store.statistics().unwrap().misses, 1);
+}
+
+#[test]
+fn lines_of_a_later_program_are_passed_over() {
+    let dir = temporary();
+    let store = open(dir.path());
+    store.record(&Event::Miss);
+    let sum = |text: &str| bakeplan::recipe::digest::BlobDigest::of(text.as_bytes()).to_hex()[..8].to_owned();
+    let log = dir.path().join("v1/statistics/log");
+    let before = fs::read_to_string(&log).unwrap();
+    assert_eq!(before, format!("\nm {}", sum("m")), "the format of a line");
+    fs::write(&log, format!("{before}\nfuture 5 6 {}", sum("future 5 6"))).unwrap();
+    store.record(&Event::Miss);
+    assert_eq!(store.statistics().unwrap().misses, 2);
+    assert_eq!(store.verify().unwrap().damaged_lines, 0);
 }
 
 /// A process that was killed after `total` was written and before the log in it was removed.
