@@ -27,7 +27,7 @@ pub(super) fn put(layout: &Layout, digest: &BlobDigest, bytes: &[u8]) -> Result<
     if present && files::touch_at(&path) {
         return Ok(0);
     }
-    files::replace(layout, &path, bytes, 0o444)?;
+    files::replace(layout, &path, bytes)?;
     Ok(files::charge(bytes.len() as u64))
 }
 

@@ -44,8 +44,8 @@ fn contents(file: &File) -> io::Result<Vec<u8>> {
 /// Puts a file in place in one step, over an older one. A reader sees the old bytes or the new, and
 /// a process that is killed leaves at most a file in `tmp/`. Not synced to the disk: what a power
 /// loss leaves behind fails its checksum when it is read.
-pub(super) fn replace(layout: &Layout, path: &Path, bytes: &[u8], mode: u32) -> Result<(), StoreError> {
-    let mut temporary = layout.temporary_file(mode)?;
+pub(super) fn replace(layout: &Layout, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    let mut temporary = layout.temporary_file()?;
     temporary.write_all(bytes).map_err(StoreError::io("write", temporary.path()))?;
     let Err(failed) = temporary.into_temp_path().persist(path) else { return Ok(()) };
     let Some(parent) = path.parent().filter(|_| failed.error.kind() == io::ErrorKind::NotFound) else {

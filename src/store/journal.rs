@@ -93,7 +93,7 @@ fn write_total(layout: &Layout, total: &Total) -> Result<(), StoreError> {
     let path = layout.statistics().join("total");
     let value =
         serde_json::to_vec(total).map_err(io::Error::other).map_err(StoreError::io("write", &path))?;
-    files::replace(layout, &path, &records::seal(SEAL, &NAME, &value), 0o666)
+    files::replace(layout, &path, &records::seal(SEAL, &NAME, &value))
 }
 
 /// The logs put aside with a number above this one, in order.
@@ -110,18 +110,19 @@ fn set_aside(layout: &Layout, above: u64) -> Vec<(u64, PathBuf)> {
     logs
 }
 
-/// Sums the logs that were put aside before, and puts the log aside. Nothing when another process
-/// is at it.
-pub(super) fn compact(layout: &Layout) -> Result<(), StoreError> {
-    let Some(_lock) = lock::take(layout, &layout.statistics().join("lock"), false)? else { return Ok(()) };
+/// Sums the logs that were put aside before, and puts the log aside. Nothing, and `false`, when
+/// another process is at it.
+pub(super) fn compact(layout: &Layout) -> Result<bool, StoreError> {
+    let Some(_lock) = lock::take(layout, &layout.statistics().join("lock"), false)? else { return Ok(false) };
     let log = layout.statistics().join("log");
     if fs::metadata(&log).map_or(0, |m| m.len()) <= LONG {
-        return Ok(());
+        return Ok(false);
     }
     let mut total = total(layout)?;
     merge(layout, &mut total)?;
     let aside = layout.statistics().join(format!("log.{}", total.merged + 1));
-    fs::rename(&log, &aside).map_err(StoreError::io("rename", &log))
+    fs::rename(&log, &aside).map_err(StoreError::io("rename", &log))?;
+    Ok(true)
 }
 
 fn merge(layout: &Layout, total: &mut Total) -> Result<(), StoreError> {

@@ -18,6 +18,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::error::StoreError;
+use super::files;
 use crate::recipe::digest::{BlobDigest, RecordName};
 
 /// The version of the layout and of every format in it.
@@ -69,16 +70,12 @@ impl Layout {
     /// Looks at the marker; a directory that is not there yet is a store that is empty.
     pub(super) fn open(dir: PathBuf, read_only: bool) -> Result<Self, StoreError> {
         let marker = dir.join("VERSION");
-        match fs::read(&marker) {
-            Ok(found) => {
-                let found = String::from_utf8_lossy(&found).trim().to_owned();
-                // Empty: its writer was stopped between creating and writing it.
-                if !found.is_empty() && found != VERSION.to_string() {
-                    return Err(StoreError::Version { dir, found });
-                }
+        if let Some(content) = files::read(&marker)? {
+            let found = String::from_utf8_lossy(&content.bytes).trim().to_owned();
+            // Empty: its writer was stopped between creating and writing it.
+            if !found.is_empty() && found != VERSION.to_string() {
+                return Err(StoreError::Version { dir, found });
             }
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-            Err(e) => return Err(StoreError::io("use the directory of", &marker)(e)),
         }
         let root = dir.join(format!("v{VERSION}"));
         Ok(Self { dir, root, read_only })
@@ -152,14 +149,15 @@ impl Layout {
         Ok(())
     }
 
-    /// A new temporary file on the store's file system.
-    pub(super) fn temporary_file(&self, mode: u32) -> Result<tempfile::NamedTempFile, StoreError> {
+    /// A new temporary file on the store's file system. Its mode is what the umask leaves, so that
+    /// users who share a store can mark each other's files as used.
+    pub(super) fn temporary_file(&self) -> Result<tempfile::NamedTempFile, StoreError> {
         self.writable()?;
         let dir = self.temporary();
         let new = || {
             tempfile::Builder::new()
                 .prefix("")
-                .permissions(fs::Permissions::from_mode(mode))
+                .permissions(fs::Permissions::from_mode(0o666))
                 .rand_bytes(12)
                 .tempfile_in(&dir)
         };

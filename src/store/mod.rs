@@ -297,9 +297,17 @@ impl Store {
         if lines.is_empty() {
             return;
         }
-        let long = journal::append(&self.layout, &lines).unwrap_or(false);
-        if long {
-            let _ = journal::compact(&self.layout);
+        match journal::append(&self.layout, &lines) {
+            Ok(false) => {}
+            Ok(true) => {
+                if journal::compact(&self.layout).unwrap_or(false) {
+                    let _ = trim::tidy(&self.layout);
+                }
+            }
+            Err(_) => {
+                self.grown.fetch_add(grown, Ordering::Relaxed);
+                return;
+            }
         }
         if grown > 0 && journal::tally(&self.layout).is_ok_and(|tally| tally.size > self.limit()) {
             let _ = trim::collect(&self.layout, self.limit(), Occasion::Grown);

@@ -6,7 +6,6 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::io::Errno;
 use tempfile::TempPath;
 
 use super::error::StoreError;
@@ -85,7 +84,9 @@ impl Cloning {
     }
 
     /// Shares the extents of `from` with the new, empty file `to`. The inodes stay apart.
+    #[cfg(target_os = "linux")]
     fn clone(&self, from: &File, to: &File) -> bool {
+        use rustix::io::Errno;
         if !self.0.load(Ordering::Relaxed) {
             return false;
         }
@@ -97,6 +98,13 @@ impl Cloning {
                 false
             }
         }
+    }
+
+    /// Only Linux shares extents between two open files.
+    #[cfg(not(target_os = "linux"))]
+    fn clone(&self, _from: &File, _to: &File) -> bool {
+        self.0.store(false, Ordering::Relaxed);
+        false
     }
 }
 

@@ -48,7 +48,7 @@ pub(super) fn save(
 ) -> Result<u64, StoreError> {
     layout.writable()?;
     let sealed = seal(kind.directory(), name, value);
-    files::replace(layout, &layout.record(kind, name), &sealed, 0o666)?;
+    files::replace(layout, &layout.record(kind, name), &sealed)?;
     Ok(files::charge(sealed.len() as u64))
 }
 

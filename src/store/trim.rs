@@ -114,7 +114,8 @@ pub(super) fn collect(
             if bytes <= target {
                 break;
             }
-            if !remove_unused(&item)? {
+            // What cannot be removed, in a store that users share, is left to its owner.
+            if !remove_unused(&item).unwrap_or(false) {
                 continue;
             }
             bytes -= item.charge;
@@ -139,13 +140,21 @@ fn remove_unused(item: &Item) -> Result<bool, StoreError> {
 
 /// Removes what killed processes left behind. The time is the file system's, whose times are
 /// compared: that of a file just touched.
-pub(super) fn sweep(layout: &Layout, just_touched: &File) -> u64 {
+fn sweep(layout: &Layout, just_touched: &File) -> u64 {
     files::touch(just_touched);
     let Ok(now) = just_touched.metadata().map(|m| m.mtime()) else { return 0 };
     lock::sweep(layout);
     let Ok(temporary) = entries(&layout.temporary()) else { return 0 };
     let old = |e: &fs::DirEntry| e.metadata().is_ok_and(|m| m.is_file() && m.mtime() < now - STALE);
     temporary.filter(old).filter(|e| fs::remove_file(e.path()).is_ok()).map(|_| 1).sum()
+}
+
+/// The same between collections, for stores that never reach their limit.
+pub(super) fn tidy(layout: &Layout) -> Result<(), StoreError> {
+    if let Some(lock) = lock::take(layout, &layout.gc_lock(), false)? {
+        sweep(layout, &lock);
+    }
+    Ok(())
 }
 
 /// Removes every blob, every record and the remembered identities.
