@@ -59,6 +59,7 @@ impl<'a> Context<'a> {
         args: &[OsString],
     ) -> Result<Prepared<'a>, Aside> {
         let invocation = self.parse(program, argv0, args)?;
+        self.refuse_consumed(&invocation)?;
         let toolchain = self.identify(program, argv0, &invocation)?;
         let invocation = if toolchain.compiler == invocation.compiler {
             invocation
@@ -84,6 +85,21 @@ impl<'a> Context<'a> {
     /// Reads response files.
     fn reader(&self) -> impl Fn(&Path) -> Option<Vec<u8>> {
         |path| self.world.read(path).ok()
+    }
+
+    /// What can be read only once (a pipe, a terminal) must be left to the compiler.
+    fn refuse_consumed(&self, invocation: &Invocation) -> Result<(), Aside> {
+        let included = invocation.args.iter().filter(|arg| matches!(arg.name, "-include" | "-imacros"));
+        let included = included.filter_map(|arg| arg.value.as_ref());
+        let mut names = invocation.sources.iter().map(|source| &source.path).chain(included);
+        let consumed = |name: &&OsString| {
+            let stat = self.world.stat(Path::new(name));
+            name.as_os_str() != "/dev/null" && stat.is_ok_and(|stat| !stat.is_file() && !stat.is_dir())
+        };
+        match names.find(consumed) {
+            Some(name) => Err(refused("special-file", name, "it can be read only once")),
+            None => Ok(()),
+        }
     }
 
     fn processor(&self) -> Result<Vec<u8>, Aside> {

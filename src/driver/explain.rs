@@ -9,6 +9,9 @@ use super::{Aside, Context, Prepared};
 use crate::manifest::{InputSet, Snapshot};
 use crate::planner::Unit;
 use crate::planner::key::{Difference, KeyRecord};
+use crate::planner::recipe::{RecipeInputs, unit_recipe};
+use crate::recipe::Platform;
+use crate::recipe::digest::BlobDigest;
 use crate::store::RecordKind;
 use crate::transport::Explanation;
 
@@ -29,6 +32,27 @@ impl Context<'_> {
                 }
                 Err(aside) => return Err(aside),
             }
+        }
+        Ok(text)
+    }
+
+    /// One line a unit: the hash of its recipe, a tab, the recipe as Brioche's JSON.
+    pub(super) fn recipes(&self, program: &Path, argv0: &OsStr, args: &[OsString]) -> Result<String, Aside> {
+        let prepared = self.prepare(program, argv0, args)?;
+        let platform = Platform::current()
+            .ok_or_else(|| Aside::Error("platform", "Brioche does not know this platform".to_owned()))?;
+        let mut text = String::new();
+        for unit in &prepared.plan.units {
+            let keyed = self.key(&prepared, unit)?;
+            let recipe = unit_recipe(&RecipeInputs {
+                invocation: &prepared.invocation,
+                unit,
+                compiler: program,
+                search_path: self.world.environment().get("PATH"),
+                text: BlobDigest::of(&keyed.preprocessed.text),
+                platform,
+            });
+            let _ = writeln!(text, "{}\t{}", recipe.hash(), recipe.to_json());
         }
         Ok(text)
     }

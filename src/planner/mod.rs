@@ -4,6 +4,7 @@
 pub mod environment;
 pub mod key;
 mod plan;
+pub mod recipe;
 pub mod report;
 
 pub use plan::{CompilePlan, LinkStep, Object, Unit, plan};

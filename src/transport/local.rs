@@ -9,6 +9,7 @@ use crate::argparse::{Family, Output, OutputKind};
 use crate::manifest::{Digester, InputSet, Snapshot};
 use crate::preprocess::Traits;
 use crate::recipe::digest::{ArtifactHash, BlobDigest, RecordName};
+use crate::recipe::{Artifact, File};
 use crate::store::{Placement, RecordKind, Staged, Store};
 use crate::world::{Exit, Sink, Stat, Stream, World};
 
@@ -49,7 +50,7 @@ impl Transport for LocalTransport<'_> {
         let file = |source| TransportError::File { path: path.to_owned(), source };
         let stat = self.world.stat(path).map_err(file)?;
         let blob = self.store.put_blob(&self.world.read(path).map_err(file)?)?;
-        Ok(crate::recipe::Artifact::file(blob, stat.mode & 0o100 != 0).hash())
+        Ok(Artifact::File(File::new(blob, stat.mode & 0o100 != 0)).hash())
     }
 
     fn bake(&self, job: &Job<'_>, sink: Sink<'_>) -> Result<Baked, TransportError> {
