@@ -1,4 +1,5 @@
 //! bakeplan
 pub mod argparse;
+pub mod paths;
 pub mod recipe;
 pub mod world;
