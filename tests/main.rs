@@ -3,6 +3,8 @@
 #![allow(missing_docs, reason = "tests document themselves by their names")]
 
 mod baking;
+mod paths;
+mod recipe;
 mod store;
 mod support;
 mod toolchain;
