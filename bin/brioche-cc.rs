@@ -1,13 +1,13 @@
 //! `brioche-cc`: the drop-in wrapper. Reads the environment, calls the library, exits as it says.
 
 use std::ffi::OsString;
-use std::io::{self, IsTerminal};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use bakeplan::driver::{self, Call, Config, Ending, tools};
+use bakeplan::driver::{self, Call, Ending};
 use bakeplan::world::{Environment, Exit, RealWorld, Stream};
 
 mod cli;

@@ -13,8 +13,7 @@ use clap::{Parser, ValueEnum};
 ///     brioche-cc gcc -O2 -c a.c b.c
 ///
 /// What can't be cached is left to the compiler as if this program were not there. The environment
-/// configures it: BRIOCHE_CC_DIR, BRIOCHE_CC_MAX_SIZE, BRIOCHE_CC_DISABLE, BRIOCHE_CC_READONLY,
-/// BRIOCHE_CC_SEMANTIC, BRIOCHE_CC_VERIFY, BRIOCHE_CC_LOG; see --config and the README.
+/// configures it: see --config and the README.
 #[derive(Parser)]
 #[command(name = "brioche-cc", version, verbatim_doc_comment)]
 #[command(override_usage = "brioche-cc COMPILER [ARGS]...\n       brioche-cc OPTION [-- COMPILER [ARGS]...]")]

@@ -44,7 +44,8 @@ impl Config {
             })
         });
         Self {
-            dir: directory(environment).map_or_else(|| PathBuf::from("/nonexistent"), |dir| world.absolute(&dir)),
+            dir: directory(environment)
+                .map_or_else(|| PathBuf::from("/nonexistent"), |dir| world.absolute(&dir)),
             max_size,
             disable: is_on(set("BRIOCHE_CC_DISABLE")),
             read_only: is_on(set("BRIOCHE_CC_READONLY")),

@@ -130,7 +130,12 @@ impl<'a> Context<'a> {
         Ok(invocation)
     }
 
-    pub(super) fn identify(&self, program: &Path, argv0: &OsStr, invocation: &Invocation) -> Result<Toolchain, Aside> {
+    pub(super) fn identify(
+        &self,
+        program: &Path,
+        argv0: &OsStr,
+        invocation: &Invocation,
+    ) -> Result<Toolchain, Aside> {
         let chooses = |arg: &&Arg| {
             arg.role == Role::Driver || matches!(arg.name, "-fno-integrated-as" | "-no-integrated-as")
         };
@@ -191,8 +196,7 @@ impl Digester for Context<'_> {
         }
         let read_at = self.world.now();
         let facts = FileFacts::of(&self.world.read(path)?);
-        let remembered =
-            Remembered { digest: facts.digest, traits: facts.traits.0, layout: facts.layout };
+        let remembered = Remembered { digest: facts.digest, traits: facts.traits.0, layout: facts.layout };
         if self.world.stat(path).is_ok_and(|after| after.same_content(stat)) {
             self.store.identity().put(stat, read_at, &remembered);
         }

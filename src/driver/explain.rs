@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::path::Path;
 
+use super::unit::unit_name;
 use super::{Aside, Context, Prepared};
 use crate::manifest::{InputSet, Snapshot};
 use crate::planner::Unit;
@@ -67,7 +68,7 @@ impl Context<'_> {
             None => "miss",
         };
         let _ = writeln!(text, "  would be a {would}");
-        let name = self.unit_name(prepared, unit);
+        let name = unit_name(prepared, unit);
         let earlier = self.store.load(RecordKind::Explanation, &name).ok().flatten();
         match earlier.and_then(|bytes| Explanation::decode(&bytes)) {
             None => text.push_str("  nothing was stored of it before\n"),
@@ -110,7 +111,8 @@ fn describe(text: &mut String, difference: &Difference<'_>) {
 /// Which files are others than the latest time.
 fn describe_inputs(text: &mut String, then: &InputSet, now: &InputSet) {
     let by_path = |set: &InputSet| {
-        let facts = set.files().iter().map(|input| (input.path().to_owned(), input.facts().map(|f| f.digest)));
+        let facts =
+            set.files().iter().map(|input| (input.path().to_owned(), input.facts().map(|f| f.digest)));
         facts.collect::<BTreeMap<_, _>>()
     };
     let (then, now) = (by_path(then), by_path(now));

@@ -64,7 +64,8 @@ fn work(allowance: &Allowance, count: usize, bake: &(dyn Fn(usize) + Sync)) {
     let width = match allowance {
         Allowance::Cores(width) | Allowance::Tokens(_, width) => *width,
     };
-    let pool = if width > 1 { rayon::ThreadPoolBuilder::new().num_threads(width - 1).build().ok() } else { None };
+    let pool =
+        if width > 1 { rayon::ThreadPoolBuilder::new().num_threads(width - 1).build().ok() } else { None };
     let Some(pool) = pool else {
         while let Some(index) = take() {
             bake(index);
@@ -76,7 +77,7 @@ fn work(allowance: &Allowance, count: usize, bake: &(dyn Fn(usize) + Sync)) {
         for _ in 1..width {
             scope.spawn(|_| {
                 while is_left() {
-                    let Some(_token) = token(allowance) else {
+                    let Some(_right) = right(allowance) else {
                         std::thread::sleep(Duration::from_millis(5));
                         continue;
                     };
@@ -91,11 +92,19 @@ fn work(allowance: &Allowance, count: usize, bake: &(dyn Fn(usize) + Sync)) {
     });
 }
 
+/// The right to run one more, given back when dropped.
+enum Right {
+    /// Nobody counts.
+    Free,
+    /// A token of the jobserver.
+    Token(#[allow(dead_code, reason = "held for its drop")] Acquired),
+}
+
 /// The right to run one more; `None` when there is none just now.
-fn token(allowance: &Allowance) -> Option<Option<Acquired>> {
+fn right(allowance: &Allowance) -> Option<Right> {
     match allowance {
-        Allowance::Cores(_) => Some(None),
-        Allowance::Tokens(client, _) => client.try_acquire().ok().flatten().map(Some),
+        Allowance::Cores(_) => Some(Right::Free),
+        Allowance::Tokens(client, _) => client.try_acquire().ok().flatten().map(Right::Token),
     }
 }
 

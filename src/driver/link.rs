@@ -45,7 +45,11 @@ impl Context<'_> {
             return Ok(linked);
         }
         self.store.record(&Event::Refused { token: "link-not-quiet" });
-        self.log.line(self.world, prepared.driver.argv0.display(), "the link prints or fails: done again whole");
+        self.log.line(
+            self.world,
+            prepared.driver.argv0.display(),
+            "the link prints or fails: done again whole",
+        );
         let command = prepared.driver.command(self.world, prepared.argv.clone());
         let command = crate::world::Command { stdin: true, terminal: prepared.terminal, ..command };
         self.world.run(&command, sink).map_err(failed)

@@ -117,8 +117,11 @@ fn try_compile(
     args: &[OsString],
     sink: Sink<'_>,
 ) -> Option<Exit> {
-    let options =
-        crate::store::Options { dir: config.dir.clone(), max_size: config.max_size, read_only: config.read_only };
+    let options = crate::store::Options {
+        dir: config.dir.clone(),
+        max_size: config.max_size,
+        read_only: config.read_only,
+    };
     let store = match Store::open(options) {
         Ok(store) => store,
         Err(error) => {

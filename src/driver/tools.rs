@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use super::who::{Call, Called, who};
 use super::{Aside, Config, Context, Log};
 use crate::argparse::{self, Refusal};
-use crate::planner::report::PlanReport;
 use crate::planner;
+use crate::planner::report::PlanReport;
 use crate::store::{Collected, Options, Statistics, Store, StoreError};
 use crate::world::World;
 
@@ -49,8 +49,7 @@ struct Asked {
 
 fn asked(world: &dyn World, executable: &Path, command: &[OsString]) -> Result<Asked, ToolError> {
     let (argv0, args) = command.split_first().ok_or(ToolError::NoCompiler)?;
-    let call =
-        Call { executable: executable.to_owned(), argv0: "brioche-cc".into(), args: command.to_vec() };
+    let call = Call { executable: executable.to_owned(), argv0: "brioche-cc".into(), args: command.to_vec() };
     let program = match who(world, &call) {
         Called::Compiler { program: Some(program), .. } => Some(program),
         Called::Layout { compiler, .. } => Some(compiler),
@@ -85,7 +84,9 @@ pub fn plan(
     let store = open_store(&Config { read_only: true, ..config.clone() })?;
     let context = Context { world, config: &config, log: &log, store: &store };
     if form == PlanForm::Recipe {
-        return context.recipes(&asked.program, &asked.argv0, &asked.args).map_err(|aside| aside_error(&aside));
+        return context
+            .recipes(&asked.program, &asked.argv0, &asked.args)
+            .map_err(|aside| aside_error(&aside));
     }
     let report = report(&context, &asked);
     Ok(if form == PlanForm::Json { report.to_json() + "\n" } else { report.to_string() })
@@ -96,7 +97,8 @@ fn report(context: &Context<'_>, asked: &Asked) -> PlanReport {
         let refusal = Refusal::new("unknown-compiler", asked.argv0.clone(), "only gcc and clang are known");
         return PlanReport::unknown(&asked.program, &refusal);
     };
-    let parse = |compiler| argparse::parse(compiler, &asked.args, &|path: &Path| context.world.read(path).ok());
+    let parse =
+        |compiler| argparse::parse(compiler, &asked.args, &|path: &Path| context.world.read(path).ok());
     let by_name = parse(&compiler);
     // The compiler itself knows its version best, where it is there to be asked.
     let invocation = match context.identify(&asked.program, &asked.argv0, &by_name) {
@@ -155,7 +157,8 @@ pub fn configuration(config: &Config) -> String {
 
 /// The figures for people.
 fn figures(statistics: &Statistics, config: &Config) -> String {
-    let Statistics { hits, hits_exact, hits_semantic, misses, refused, errors, errors_by_token, .. } = statistics;
+    let Statistics { hits, hits_exact, hits_semantic, misses, refused, errors, errors_by_token, .. } =
+        statistics;
     let Statistics { bytes, entries, saved_seconds, corrupt, differences, trims, .. } = statistics;
     let mut text = String::new();
     let mut line = |name: &str, value: &dyn std::fmt::Display| {
@@ -208,7 +211,9 @@ pub fn statistics(store: &Store, config: &Config, json: bool) -> Result<String, 
 pub fn collect(store: &Store) -> Result<String, ToolError> {
     let Collected { removed, freed, stale, bytes, entries } = store.gc()?;
     let (freed, bytes) = (mebibytes(freed), mebibytes(bytes));
-    Ok(format!("removed {removed} files ({freed}) and {stale} leftovers; {entries} entries, {bytes} remain\n"))
+    Ok(format!(
+        "removed {removed} files ({freed}) and {stale} leftovers; {entries} entries, {bytes} remain\n"
+    ))
 }
 
 /// `--verify`: reads every byte, and says what is wrong; true when nothing is.

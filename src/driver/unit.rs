@@ -8,7 +8,7 @@ use crate::argparse::{Debug, Family, Refusal};
 use crate::manifest::InputSet;
 use crate::planner::Unit;
 use crate::planner::environment;
-use crate::planner::key::{KeyHasher, KeyInputs, KeyRecord, FieldWriter, presentation_options, unit_key};
+use crate::planner::key::{FieldWriter, KeyHasher, KeyInputs, KeyRecord, presentation_options, unit_key};
 use crate::preprocess::{Outcome, Preprocessed, preprocess};
 use crate::recipe::digest::{BlobDigest, RecordName, UnitKey};
 use crate::store::Event;
@@ -72,7 +72,7 @@ impl Context<'_> {
         Job {
             key: keyed.key,
             record: &keyed.record,
-            unit: self.unit_name(prepared, unit),
+            unit: unit_name(prepared, unit),
             inputs: &keyed.preprocessed.files,
             command: self.command(prepared, unit, object),
             outputs: unit.outputs(object),
@@ -113,7 +113,11 @@ impl Context<'_> {
             Ok(Outcome::Refused(refusal)) => Err(Aside::Refused(vec![refusal])),
             Ok(Outcome::Failed) => {
                 let source = unit.source.path.clone();
-                Err(Aside::Refused(vec![Refusal::new("preprocessor-failed", source, "the compiler will say why")]))
+                Err(Aside::Refused(vec![Refusal::new(
+                    "preprocessor-failed",
+                    source,
+                    "the compiler will say why",
+                )]))
             }
             Err(error) => Err(Aside::Error("preprocess", error.to_string())),
         }
@@ -128,16 +132,6 @@ impl Context<'_> {
     fn command(&self, prepared: &Prepared<'_>, unit: &Unit, object: &OsStr) -> Command {
         let command = prepared.driver.command(self.world, unit.arguments(object));
         Command { stdin: true, terminal: prepared.terminal, ..command }
-    }
-
-    /// The name of "this unit" across its versions.
-    pub(super) fn unit_name(&self, prepared: &Prepared<'_>, unit: &Unit) -> RecordName {
-        let mut hasher = KeyHasher::default();
-        hasher.field("directory", &[prepared.directory.as_encoded_bytes()]);
-        hasher.field("source", &[unit.source.path.as_encoded_bytes()]);
-        let outputs: Vec<_> = unit.source.outputs.iter().map(|o| o.path.as_encoded_bytes()).collect();
-        hasher.field("outputs", &outputs);
-        RecordName::from_bytes(*hasher.finish().as_bytes())
     }
 
     /// Digest over what decides how diagnostics look.
@@ -199,4 +193,14 @@ pub(super) struct Keyed {
     pub(super) preprocessed: Preprocessed,
     pub(super) key: UnitKey,
     pub(super) record: KeyRecord,
+}
+
+/// The name of "this unit" across its versions.
+pub(super) fn unit_name(prepared: &Prepared<'_>, unit: &Unit) -> RecordName {
+    let mut hasher = KeyHasher::default();
+    hasher.field("directory", &[prepared.directory.as_encoded_bytes()]);
+    hasher.field("source", &[unit.source.path.as_encoded_bytes()]);
+    let outputs: Vec<_> = unit.source.outputs.iter().map(|o| o.path.as_encoded_bytes()).collect();
+    hasher.field("outputs", &outputs);
+    RecordName::from_bytes(*hasher.finish().as_bytes())
 }

@@ -102,11 +102,8 @@ impl InputSet {
 }
 
 /// A file of which nothing is known may mention anything.
-const UNKNOWN: FileFacts = FileFacts {
-    digest: BlobDigest::from_bytes([0; 32]),
-    traits: Traits(u32::MAX),
-    layout: u64::MAX,
-};
+const UNKNOWN: FileFacts =
+    FileFacts { digest: BlobDigest::from_bytes([0; 32]), traits: Traits(u32::MAX), layout: u64::MAX };
 
 /// The present state of a set of files, with the identities that tell later whether it still holds.
 #[derive(Debug, Clone)]

@@ -70,7 +70,7 @@ pub fn charset(family: Family, environment: &Environment) -> Vec<u8> {
 }
 
 /// What decides how diagnostics look: these variables, and whether they go to a terminal and which.
-#[must_use] 
+#[must_use]
 pub fn presentation(environment: &Environment, terminal: bool) -> Vec<(&'static str, Vec<u8>)> {
     let value =
         |name: &&'static str| environment.get(name).map(|value| (*name, value.as_encoded_bytes().to_vec()));

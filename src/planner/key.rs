@@ -67,8 +67,18 @@ pub trait FieldWriter {
 
 /// Writes the fields of a key: the table in this module's documentation.
 pub fn write(inputs: &KeyInputs<'_>, writer: &mut dyn FieldWriter) {
-    let KeyInputs { invocation, unit, driver, toolchain, directory, charset, processor, files, messages, text } =
-        *inputs;
+    let KeyInputs {
+        invocation,
+        unit,
+        driver,
+        toolchain,
+        directory,
+        charset,
+        processor,
+        files,
+        messages,
+        text,
+    } = *inputs;
     let facts = &invocation.facts;
     let compiler = invocation.compiler;
     let family = match compiler.family {
@@ -125,7 +135,7 @@ fn arguments<'a>(invocation: &'a Invocation, unit: &Unit) -> Vec<&'a [u8]> {
 }
 
 /// The options that change how diagnostics look.
-#[must_use] 
+#[must_use]
 pub fn presentation_options(invocation: &Invocation) -> Vec<&[u8]> {
     let looks = invocation.args.iter().filter(|arg| arg.role == Role::Presentation);
     looks.flat_map(|arg| bytes(&arg.tokens)).collect()

@@ -65,7 +65,7 @@ impl Entries {
         let fits = |entry: &&Entry| entry.fits(job);
         let exact = self.0.iter().filter(fits).find(|entry| entry.inputs == *now);
         let semantic = || {
-            let serves = |entry: &&Entry| quiet && entry.serves_semantically(now, &job.semantic);
+            let serves = |entry: &&Entry| quiet && entry.serves_semantically(now, job.semantic);
             self.0.iter().filter(fits).find(serves)
         };
         exact.map(|entry| (entry, true)).or_else(|| semantic().map(|entry| (entry, false)))
@@ -81,7 +81,7 @@ impl Entry {
     }
 
     /// The exceptions of the semantic hit; each is something that equal preprocessed text does not show.
-    fn serves_semantically(&self, now: &InputSet, rules: &SemanticRules) -> bool {
+    fn serves_semantically(&self, now: &InputSet, rules: SemanticRules) -> bool {
         let Match::Differs { traits, layout, .. } = self.inputs.compare(now) else { return true };
         let columns = self.inputs.traits().has(Traits::COLUMN) || now.traits().has(Traits::COLUMN);
         let comments = match rules.fallthrough {

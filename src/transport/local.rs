@@ -61,10 +61,10 @@ impl Transport for LocalTransport<'_> {
         // Whoever else has this miss now waits here, and finds the result.
         let name = record_name(job);
         let lock = if self.store.is_read_only() { None } else { self.store.lock(&name).ok() };
-        if lock.is_some() {
-            if let Some(hit) = self.hit(job, snapshot.inputs(), sink)? {
-                return Ok(Baked::Hit(hit));
-            }
+        if lock.is_some()
+            && let Some(hit) = self.hit(job, snapshot.inputs(), sink)?
+        {
+            return Ok(Baked::Hit(hit));
         }
         self.compile(job, &snapshot, sink)
     }
@@ -140,11 +140,10 @@ impl LocalTransport<'_> {
             path: path.to_owned(),
             source: io::Error::new(io::ErrorKind::Unsupported, why.to_owned()),
         };
-        let replaces = match (self.family, output.kind) {
-            (_, OutputKind::Object) | (Family::Clang, OutputKind::Assembly) => true,
-            (Family::Gcc, OutputKind::Dwo) => true,
-            _ => false,
-        };
+        let replaces = matches!(
+            (self.family, output.kind),
+            (_, OutputKind::Object) | (Family::Clang, OutputKind::Assembly) | (Family::Gcc, OutputKind::Dwo)
+        );
         let Ok(there) = self.world.lstat(path) else {
             return Ok(if replaces { Placement::Replace } else { Placement::InPlace });
         };
@@ -176,15 +175,13 @@ impl LocalTransport<'_> {
         let Some(outputs) = self.written(job, &before) else {
             return Ok(Baked::Compiled { exit, kept: Kept::OutputMissing });
         };
-        let kept = if self.verify {
-            self.compare(job, snapshot.inputs(), &outputs, &transcript)
-        } else {
-            None
-        };
-        let kept = kept.unwrap_or_else(|| match self.keep(job, snapshot.inputs(), outputs, transcript, took) {
-            Ok(()) => Kept::Stored,
-            Err(_) => Kept::StoreFailed,
-        });
+        let kept =
+            if self.verify { self.compare(job, snapshot.inputs(), &outputs, &transcript) } else { None };
+        let kept =
+            kept.unwrap_or_else(|| match self.keep(job, snapshot.inputs(), outputs, transcript, took) {
+                Ok(()) => Kept::Stored,
+                Err(_) => Kept::StoreFailed,
+            });
         Ok(Baked::Compiled { exit, kept })
     }
 
@@ -219,7 +216,8 @@ impl LocalTransport<'_> {
             if output.kind == OutputKind::Dependencies {
                 return Some(nothing);
             }
-            let stat = self.output_stat(output).filter(|now| before.is_none_or(|then| !then.same_content(now)));
+            let stat =
+                self.output_stat(output).filter(|now| before.is_none_or(|then| !then.same_content(now)));
             match stat.and_then(|stat| Some((self.world.read(Path::new(&output.path)).ok()?, stat))) {
                 Some((bytes, stat)) if !bytes.is_empty() || may_be_empty(output.kind) => {
                     Some(Written { bytes: Some(bytes), executable: stat.mode & 0o111 != 0, ..nothing })

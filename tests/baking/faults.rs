@@ -32,7 +32,8 @@ fn a_store_that_is_a_file() {
 #[test]
 fn a_store_that_cannot_be_written() {
     let bench = Bench::new();
-    let status = bench.wrapper(&["gcc", "-Wall", "-c", "a.c"]).env("BRIOCHE_CC_DIR", "/proc/nowhere").status();
+    let status =
+        bench.wrapper(&["gcc", "-Wall", "-c", "a.c"]).env("BRIOCHE_CC_DIR", "/proc/nowhere").status();
     bench.write("a.c", "int x;\n");
     assert_eq!(status.expect("it runs").code(), Some(1), "there is no source yet");
     let status = bench.wrapper(&["gcc", "-c", "a.c"]).env("BRIOCHE_CC_DIR", "/proc/nowhere").status();
@@ -74,7 +75,8 @@ fn every_file_of_the_store_flipped() {
 fn a_full_disk() {
     let bench = Bench::new();
     std::fs::create_dir(bench.store()).expect("a directory");
-    let mounted = bench.command("mount").args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"]).arg(bench.store()).status();
+    let mounted =
+        bench.command("mount").args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"]).arg(bench.store()).status();
     if !mounted.is_ok_and(|status| status.success()) {
         println!("no file system could be mounted: not tested");
         return;
@@ -133,7 +135,10 @@ fn a_compiler_that_is_not_there() {
 fn another_program_is_just_run() {
     let bench = Bench::new();
     let output = bench.wrapped(&["sh", "-c", "echo out; echo err >&2; exit 7"]);
-    assert_eq!((output.status.code(), output.stdout, output.stderr), (Some(7), b"out\n".to_vec(), b"err\n".to_vec()));
+    assert_eq!(
+        (output.status.code(), output.stdout, output.stderr),
+        (Some(7), b"out\n".to_vec(), b"err\n".to_vec())
+    );
 }
 
 #[test]
@@ -167,12 +172,18 @@ fn an_output_that_is_something_special_is_left_to_the_compiler() {
     bench.write("target", "something");
     std::os::unix::fs::symlink("target", bench.work().join("a.o")).expect("a link");
     bench.ok(&["gcc", "-c", "a.c"]);
-    let ours = (bench.read("target"), std::fs::symlink_metadata(bench.work().join("a.o")).expect("a.o").is_symlink());
+    let ours = (
+        bench.read("target"),
+        std::fs::symlink_metadata(bench.work().join("a.o")).expect("a.o").is_symlink(),
+    );
     bench.remove("a.o");
     bench.write("target", "something");
     std::os::unix::fs::symlink("target", bench.work().join("a.o")).expect("a link");
     bench.bare(&["gcc", "-c", "a.c"]);
-    let bare = (bench.read("target"), std::fs::symlink_metadata(bench.work().join("a.o")).expect("a.o").is_symlink());
+    let bare = (
+        bench.read("target"),
+        std::fs::symlink_metadata(bench.work().join("a.o")).expect("a.o").is_symlink(),
+    );
     assert!(ours == bare);
 
     // A hard link: the other name keeps the old bytes.

@@ -171,7 +171,8 @@ fn variables_that_write_files_are_refused() {
     for variable in ["DEPENDENCIES_OUTPUT", "SUNPRO_DEPENDENCIES"] {
         for _ in 0..2 {
             bench.remove("deps");
-            let status = bench.wrapper(&["gcc", "-c", "a.c"]).env(variable, "deps").status().expect("it runs");
+            let status =
+                bench.wrapper(&["gcc", "-c", "a.c"]).env(variable, "deps").status().expect("it runs");
             assert!(status.success() && bench.exists("deps"));
         }
     }

@@ -98,8 +98,7 @@ fn the_directory_counts_with_debug_information_only() {
     }
     let run = |directory: &str, args: &[&str]| {
         let before = bench.statistics().hits();
-        let status =
-            bench.wrapper(args).current_dir(bench.work().join(directory)).status().expect("it runs");
+        let status = bench.wrapper(args).current_dir(bench.work().join(directory)).status().expect("it runs");
         assert!(status.success());
         bench.statistics().hits() - before
     };

@@ -34,7 +34,8 @@ fn a_changed_comment_serves() {
 
 #[test]
 fn columns_that_reach_code_do_not() {
-    let column = |space: &str| format!("int f(int = __builtin_COLUMN());\nint g() {{ return {space}f(); }}\n");
+    let column =
+        |space: &str| format!("int f(int = __builtin_COLUMN());\nint g() {{ return {space}f(); }}\n");
     assert!(!serves(&["g++", "-c", "a.cc"], &column("/**/"), &column("/* */")));
     let library = |space: &str| {
         format!(
@@ -54,22 +55,31 @@ fn sanitizers_hold_columns() {
 #[test]
 fn a_comment_that_a_warning_heeds_counts() {
     let switch = |comment: &str| {
-        format!("int f(int x) {{\n  switch (x) {{\n  case 1: x++;\n    {comment}\n  case 2: x++;\n  }}\n  return x;\n}}\n")
+        format!(
+            "int f(int x) {{\n  switch (x) {{\n  case 1: x++;\n    {comment}\n  case 2: x++;\n  }}\n  return x;\n}}\n"
+        )
     };
     let args = ["g++", "-Wextra", "-c", "a.cc"];
     assert!(!serves(&args, &switch("/* fall through */"), &switch("/* whatever it is */")));
-    assert!(serves(&args, &switch("// FALLTHRU") , &switch("// FALLTHRU")));
+    assert!(serves(&args, &switch("// FALLTHRU"), &switch("// FALLTHRU")));
     assert!(serves(&["g++", "-c", "a.cc"], &switch("/* fall through */"), &switch("/* whatever it is */")));
 }
 
 #[test]
 fn indentation_that_a_warning_heeds_counts() {
-    let guarded = |indent: &str| format!("void a(); void b();\nvoid f(int x) {{\n        if (x)\n{indent}a();\n        b();\n}}\n");
+    let guarded = |indent: &str| {
+        format!("void a(); void b();\nvoid f(int x) {{\n        if (x)\n{indent}a();\n        b();\n}}\n")
+    };
     // One tab is eight columns to the warning, and one to the preprocessor's output.
-    let misled = |indent: &str| format!("void a(); void b();\nvoid f(int x) {{\n if (x)\n{indent}a();\n\tb();\n}}\n");
+    let misled =
+        |indent: &str| format!("void a(); void b();\nvoid f(int x) {{\n if (x)\n{indent}a();\n\tb();\n}}\n");
     let args = ["g++", "-Wall", "-c", "a.cc"];
     assert!(!serves(&args, &misled("\t"), &misled(" ")));
-    assert!(serves(&args, &guarded("            "), &guarded("            ").replace("b();\n}", "b(); // done\n}")));
+    assert!(serves(
+        &args,
+        &guarded("            "),
+        &guarded("            ").replace("b();\n}", "b(); // done\n}")
+    ));
 }
 
 #[test]
@@ -90,7 +100,8 @@ fn it_can_be_switched_off() {
     bench.write("a.c", "int x; // one\n");
     bench.misses(&["gcc", "-c", "a.c"]);
     bench.write("a.c", "int x; // two\n");
-    let status = bench.wrapper(&["gcc", "-c", "a.c"]).env("BRIOCHE_CC_SEMANTIC", "0").status().expect("it runs");
+    let status =
+        bench.wrapper(&["gcc", "-c", "a.c"]).env("BRIOCHE_CC_SEMANTIC", "0").status().expect("it runs");
     assert!(status.success());
     assert_eq!((bench.statistics().hits(), bench.statistics().misses()), (0, 2));
 }

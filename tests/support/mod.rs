@@ -144,7 +144,12 @@ impl Bench {
         let before = self.statistics();
         self.wrapped(args);
         let after = self.statistics();
-        assert_eq!(after.hits() + after.misses(), before.hits() + before.misses(), "{args:?}\n{}", self.log());
+        assert_eq!(
+            after.hits() + after.misses(),
+            before.hits() + before.misses(),
+            "{args:?}\n{}",
+            self.log()
+        );
         assert_eq!(after.refused(token), before.refused(token) + 1, "{token}: {args:?}\n{}", self.log());
     }
 
