@@ -111,7 +111,7 @@ fn broken_command_lines_get_the_compilers_own_answer() {
         &["gcc", "-E", "a.c"],
         &["gcc", "-M", "a.c"],
         &["gcc", "-fsyntax-only", "a.c"],
-        &["gcc", "-###", "-c", "a.c"],
+        &["gcc", "-dumpspecs"],
         &["clang-14", "-c", "a.c", "-o", "no/such/directory/a.o"],
         &["clang-14", "-fno-such-option", "-c", "a.c"],
         &["clang-14", "-c", "--", "a.c"],

@@ -36,13 +36,13 @@ fn a_changed_comment_serves() {
 fn columns_that_reach_code_do_not() {
     let column =
         |space: &str| format!("int f(int = __builtin_COLUMN());\nint g() {{ return {space}f(); }}\n");
-    assert!(!serves(&["g++", "-c", "a.cc"], &column("/**/"), &column("/* */")));
+    assert!(!serves(&["clang++-14", "-c", "a.cc"], &column("/**/"), &column("    ")));
     let library = |space: &str| {
         format!(
             "#include <source_location>\nunsigned g() {{ return {space}std::source_location::current().column(); }}\n"
         )
     };
-    assert!(!serves(&["g++", "-std=c++20", "-c", "a.cc"], &library("/**/"), &library("/* */")));
+    assert!(!serves(&["g++", "-std=c++20", "-c", "a.cc"], &library("/**/"), &library("    ")));
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn indentation_that_a_warning_heeds_counts() {
 #[test]
 fn what_the_preprocessor_warns_of_is_never_taken_for_the_same() {
     let comment = |text: &str| format!("/* {text} */ int x;\n");
-    assert!(!serves(&["g++", "-Wall", "-c", "a.cc"], &comment("a  b"), &comment("a /* b")));
+    assert!(!serves(&["g++", "-Wall", "-c", "a.cc"], &comment("a  b"), &comment("a /*")));
 }
 
 #[test]
