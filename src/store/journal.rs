@@ -32,9 +32,16 @@ struct Total {
     tally: Tally,
 }
 
-/// Appends lines, which are a matter of luck: a store that cannot be written loses them. Returns
-/// whether the log has grown long.
-pub(super) fn append(layout: &Layout, lines: &[Line<'_>]) -> io::Result<bool> {
+/// The log after lines were appended.
+pub(super) struct Log {
+    /// It is to be put aside.
+    pub(super) is_long: bool,
+    /// These lines made a kilobyte full: about every fiftieth event does.
+    pub(super) is_round: bool,
+}
+
+/// Appends lines in one `write`.
+pub(super) fn append(layout: &Layout, lines: &[Line<'_>]) -> io::Result<Log> {
     let mut text = String::new();
     for line in lines {
         line.write(&mut text);
@@ -49,7 +56,9 @@ pub(super) fn append(layout: &Layout, lines: &[Line<'_>]) -> io::Result<bool> {
         other => other?,
     };
     log.write_all(text.as_bytes())?;
-    Ok(log.metadata()?.len() > LONG)
+    let length = log.metadata()?.len();
+    let before = length.saturating_sub(text.len() as u64);
+    Ok(Log { is_long: length > LONG, is_round: before / 1024 != length / 1024 })
 }
 
 /// The sums as they are now. A size that is not known is taken for larger than any limit.

@@ -297,19 +297,15 @@ impl Store {
         if lines.is_empty() {
             return;
         }
-        match journal::append(&self.layout, &lines) {
-            Ok(false) => {}
-            Ok(true) => {
-                if journal::compact(&self.layout).unwrap_or(false) {
-                    let _ = trim::tidy(&self.layout);
-                }
-            }
-            Err(_) => {
-                self.grown.fetch_add(grown, Ordering::Relaxed);
-                return;
-            }
+        let Ok(log) = journal::append(&self.layout, &lines) else {
+            self.grown.fetch_add(grown, Ordering::Relaxed);
+            return;
+        };
+        if log.is_long && journal::compact(&self.layout).unwrap_or(false) {
+            let _ = trim::tidy(&self.layout);
         }
-        if grown > 0 && journal::tally(&self.layout).is_ok_and(|tally| tally.size > self.limit()) {
+        // Summing the log takes a millisecond: not for each little thing that is stored.
+        if grown > self.limit() / 256 || (grown > 0 && log.is_round) {
             let _ = trim::collect(&self.layout, self.limit(), Occasion::Grown);
         }
     }

@@ -33,8 +33,8 @@ pub struct Staged {
 
 #[derive(Debug)]
 enum Ready {
-    /// In a file beside the destination.
-    File(TempPath),
+    /// In a file beside the destination, and whether something stands there already.
+    File(TempPath, bool),
     /// In memory, to be written with this mode.
     Bytes(Vec<u8>, u32),
 }
@@ -54,11 +54,18 @@ impl Staged {
     /// Puts the output in its place.
     ///
     /// # Errors
-    /// When the system refuses. After [`Placement::Replace`] the destination is then as it was.
+    /// When the system refuses.
     pub fn commit(self) -> Result<(), StoreError> {
         let Self { dest, ready } = self;
         match ready {
-            Ready::File(file) => file.persist(&dest).map_err(|e| StoreError::io("write", &dest)(e.error)),
+            Ready::File(file, taken) => {
+                // Assemblers remove what was there, too. A rename over it would make ext4 write the
+                // new bytes to the disk at once, which takes longer than all the rest of a hit.
+                if taken {
+                    let _ = fs::remove_file(&dest);
+                }
+                file.persist(&dest).map_err(|e| StoreError::io("write", &dest)(e.error))
+            }
             Ready::Bytes(bytes, mode) => OpenOptions::new()
                 .write(true)
                 .create(true)
@@ -120,19 +127,19 @@ pub(super) fn stage(
     let ready = match how {
         Placement::InPlace => Ready::Bytes(content.bytes, mode),
         Placement::Replace => {
-            replaceable(dest)?;
-            Ready::File(beside(&content, dest, mode, cloning)?)
+            let taken = is_taken(dest)?;
+            Ready::File(beside(&content, dest, mode, cloning)?, taken)
         }
     };
     Ok(Staged { dest: dest.to_owned(), ready })
 }
 
-/// A rename would turn `/dev/null` into a file.
-fn replaceable(dest: &Path) -> Result<(), StoreError> {
+/// Whether there is something to replace. A device is not: `/dev/null` would turn into a file.
+fn is_taken(dest: &Path) -> Result<bool, StoreError> {
     match fs::symlink_metadata(dest) {
-        Ok(there) if there.is_file() || there.is_symlink() => Ok(()),
+        Ok(there) if there.is_file() || there.is_symlink() => Ok(true),
         Ok(_) => Err(StoreError::NotReplaceable { path: dest.to_owned() }),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(e) => Err(StoreError::io("look at", dest)(e)),
     }
 }

@@ -99,9 +99,13 @@ pub(super) fn collect(
     limit: u64,
     occasion: Occasion,
 ) -> Result<Option<Collected>, StoreError> {
-    let path = layout.gc_lock();
-    let Some(lock) = lock::take(layout, &path, occasion == Occasion::Asked)? else { return Ok(None) };
-    if occasion == Occasion::Grown && journal::tally(layout)?.size <= limit {
+    let asked = occasion == Occasion::Asked;
+    if !asked && journal::tally(layout)?.size <= limit {
+        return Ok(None);
+    }
+    let Some(lock) = lock::take(layout, &layout.gc_lock(), asked)? else { return Ok(None) };
+    // Somebody may just have done it.
+    if !asked && journal::tally(layout)?.size <= limit {
         return Ok(None);
     }
     let mut items = items(layout)?;

@@ -228,6 +228,28 @@ fn threads_keep_each_other_out() {
     assert!(store.try_lock(&name("a")).unwrap().is_some());
 }
 
+/// Records events and nothing else.
+pub(super) fn record_events(dir: &Path) {
+    let store = open(dir);
+    for _ in 0..6000 {
+        store.record(&Event::Refused { token: "token" });
+    }
+}
+
+/// Logs are put aside and summed all the time, by all of them.
+#[test]
+fn events_of_many_processes_are_summed() {
+    let dir = temporary();
+    let children: Vec<_> = (0..4).map(|_| roles::spawn("events", dir.path())).collect();
+    for mut child in children {
+        assert!(child.wait().unwrap().success());
+    }
+    let counted = open(dir.path()).statistics().unwrap().refused["token"];
+    // One that was stopped for so long that two logs passed it by may lose its event.
+    assert!((23_900..=24_000).contains(&counted), "{counted}");
+    assert!(dir.path().join("v1/statistics/total").exists());
+}
+
 /// Holds a lock until it is killed.
 pub(super) fn hold_lock(dir: &Path) {
     let _lock = open(dir).lock(&name("held")).unwrap();

@@ -16,6 +16,8 @@ fn play() {
     let Some(role) = std::env::var_os(ROLE) else { return };
     let dir = PathBuf::from(std::env::var_os(DIR).expect("a directory"));
     let role = role.to_str().expect("a role");
+    // Who plays for ever does not outlive a test that fails.
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL)).expect("prctl");
     match role {
         "umask" => placing::with_umask(&dir),
         "read-only-mount" => unusable::on_read_only_mount(&dir),
@@ -24,6 +26,7 @@ fn play() {
         "hammer" => processes::hammer(&dir),
         "write" => processes::write_for_ever(&dir),
         "count" => processes::count_under_lock(&dir),
+        "events" => processes::record_events(&dir),
         "hold" => processes::hold_lock(&dir),
         _ => panic!("no role is called {role}"),
     }

@@ -74,7 +74,7 @@ pub(super) fn on_read_only_mount(dir: &Path) {
     fs::create_dir(&mount).unwrap();
     roles::mount(&["-t", "tmpfs", "-o", "size=1m", "tmpfs"], &mount);
     let digest = open(&mount.join("store")).put_blob(b"bytes").unwrap();
-    roles::mount(&["-o", "remount,ro"], &mount);
+    roles::mount(&["-o", "remount,bind,ro"], &mount);
     let store = open(&mount.join("store"));
     refuses_writes(&store);
     assert_eq!(store.read_blob(&digest).unwrap().as_deref(), Some(&b"bytes"[..]));
