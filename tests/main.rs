@@ -1,6 +1,7 @@
 //! The integration tests, one binary.
 #![allow(clippy::disallowed_methods, reason = "tests stand in the real surroundings")]
 #![allow(missing_docs, reason = "tests document themselves by their names")]
+#![allow(unreachable_pub, reason = "one binary: everything is reachable or unused")]
 
 mod baking;
 mod paths;
