@@ -64,6 +64,8 @@ pub fn plan(invocation: &Invocation, argv: &[OsString]) -> Result<CompilePlan, V
     let mut refusals = invocation.refusals.clone();
     let links = match invocation.mode {
         Mode::Object | Mode::Assembly => false,
+        // Bitcode in place of an object (clang `-flto -c`).
+        Mode::Other if leaves_objects(invocation) => false,
         Mode::Link => true,
         _ => {
             if refusals.is_empty() {
@@ -94,6 +96,12 @@ pub fn plan(invocation: &Invocation, argv: &[OsString]) -> Result<CompilePlan, V
         },
     });
     Ok(CompilePlan { units: units.collect(), link: links.then(|| link_step(invocation)) })
+}
+
+/// Whether every source ends in an object file.
+fn leaves_objects(invocation: &Invocation) -> bool {
+    let object = |source: &Source| source.outputs.iter().any(|output| output.kind == OutputKind::Object);
+    !invocation.sources.is_empty() && invocation.sources.iter().all(object)
 }
 
 /// What keeps an invocation whole though each of its sources might be cached.

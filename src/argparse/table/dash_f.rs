@@ -1,6 +1,10 @@
 //! Options that begin with `-f`; the `-fno-` form of a `Toggle` needs no row.
 
-use super::super::acts::{auto_profile, call_graph, coverage, debug_macro, diagnostics_format, lto, opt_info, plain, profile_path, profile_use, reads_file, records_command_line, records_cwd, sanitize, stack_usage, syntax_only, test_coverage};
+use super::super::acts::{
+    auto_profile, call_graph, coverage, debug_macro, diagnostics_format, lto, opt_info, plain, profile_path,
+    profile_use, reads_file, records_command_line, records_cwd, sanitize, stack_usage, syntax_only,
+    test_coverage,
+};
 use super::prelude::*;
 
 /// See the module.
@@ -213,7 +217,7 @@ pub(super) static ROWS: &[Spec] = &[
     row("-fdce", Toggle, Compile, GCC, plain, "gcc: Optimize Options"),
     row("-fdebug-compilation-dir", Toggle, Compile, CLANG, plain, "clang: command line reference"),
     row("-fdebug-compilation-dir=", Joined, Compile, CLANG, plain, "clang: command line reference"),
-    row("-fdebug-cpp", Toggle, Preprocess, GCC, plain, "gcc: Preprocessor Options"),
+    row("-fdebug-cpp", Toggle, Preprocess, GCC, |_, v| v.refuse_on("alters-markers"), "the preprocessed text would lack what we read in it"),
     row("-fdebug-default-version=", Joined, Compile, CLANG, plain, "clang: command line reference"),
     row("-fdebug-info-for-profiling", Toggle, Compile, CLANG, plain, "clang: command line reference"),
     row("-fdebug-macro", Toggle, Compile, CLANG, debug_macro, "clang: command line reference"),
@@ -528,7 +532,7 @@ pub(super) static ROWS: &[Spec] = &[
     row("-fmerge-constants", Toggle, Compile, GCC, plain, "gcc: Code Gen Options"),
     row("-fmerge-debug-strings", Toggle, Compile, GCC, plain, "gcc: Code Gen Options"),
     row("-fmessage-length=", Joined, Presentation, BOTH, plain, "gcc: Code Gen Options"),
-    row("-fminimize-whitespace", Toggle, Preprocess, clang(14), plain, "gcc: Preprocessor Options"),
+    row("-fminimize-whitespace", Toggle, Preprocess, clang(14), |_, v| v.refuse_on("alters-markers"), "the preprocessed text would lack what we read in it"),
     row("-fmodule-file-deps", Toggle, Compile, CLANG, |_, v| v.refuse_on("modules"), "modules are compiled and read behind the compile"),
     row("-fmodule-file=", Joined, Compile, CLANG, |_, v| v.refuse_on("modules"), "modules are compiled and read behind the compile"),
     row("-fmodule-header", Toggle, Compile, both(0, 15), |_, v| v.refuse_on("modules"), "modules are compiled and read behind the compile"),
@@ -768,8 +772,8 @@ pub(super) static ROWS: &[Spec] = &[
     row("-frerun-loop-opt", Toggle, Compile, GCC, plain, "gcc: Code Gen Options"),
     row("-freschedule-modulo-scheduled-loops", Toggle, Compile, GCC, plain, "gcc: Optimize Options"),
     row("-fretain-comments-from-system-headers", Toggle, Compile, CLANG, plain, "clang: command line reference"),
-    row("-frewrite-imports", Toggle, Preprocess, CLANG, plain, "gcc: Preprocessor Options"),
-    row("-frewrite-includes", Toggle, Preprocess, CLANG, plain, "gcc: Preprocessor Options"),
+    row("-frewrite-imports", Toggle, Preprocess, CLANG, |_, v| v.refuse_on("alters-markers"), "the preprocessed text would lack what we read in it"),
+    row("-frewrite-includes", Toggle, Preprocess, CLANG, |_, v| v.refuse_on("alters-markers"), "the preprocessed text would lack what we read in it"),
     row("-frewrite-map-file=", Joined, Compile, CLANG, |_, v| v.refuse_on("modules"), "reads files behind the compile"),
     row("-fropi", Toggle, Compile, CLANG, plain, "clang: command line reference"),
     row("-frounding-math", Toggle, Compile, BOTH, plain, "gcc: Optimize Options"),
@@ -1039,7 +1043,7 @@ pub(super) static ROWS: &[Spec] = &[
     row("-fuse-cxa-get-exception-ptr", Toggle, Compile, GCC, plain, "gcc: C++ Dialect Options"),
     row("-fuse-init-array", Toggle, Compile, CLANG, plain, "clang: command line reference"),
     row("-fuse-ld=", Joined, Link, CLANG, plain, "clang: command line reference"),
-    row("-fuse-line-directives", Toggle, Preprocess, CLANG, plain, "gcc: Preprocessor Options"),
+    row("-fuse-line-directives", Toggle, Preprocess, CLANG, |_, v| v.refuse_on("alters-markers"), "the preprocessed text would lack what we read in it"),
     row("-fuse-linker-plugin", Toggle, Compile, GCC, plain, "gcc: Code Gen Options"),
     row("-fvalidate-ast-input-files-content", Toggle, Compile, CLANG, plain, "clang: command line reference"),
     row("-fvar-tracking", Toggle, Compile, GCC, plain, "gcc: Optimize Options"),

@@ -1,6 +1,10 @@
 //! Options that begin with two dashes.
 
-use super::super::acts::{debug, deps_missing, deps_only, deps_system, deps_user, full_coverage, info, language, other_product, output, plain, program_dir, save_temps, stop_assembly, stop_object, stop_preprocess, to_assembler, verbose, warn_all, warn_extra, x_linker};
+use super::super::acts::{
+    debug, deps_missing, deps_only, deps_system, deps_user, full_coverage, info, language, other_product,
+    output, plain, program_dir, save_temps, stop_assembly, stop_object, stop_preprocess, to_assembler,
+    verbose, warn_all, warn_extra, x_linker,
+};
 use super::prelude::*;
 
 /// See the module.
@@ -77,7 +81,7 @@ pub(super) static ROWS: &[Spec] = &[
     row("--no-default-config", Flag, Driver, CLANG, plain, "clang: command line reference"),
     row("--no-gpu-", Joined, Compile, CLANG, |_, v| v.refuse_on("offload"), "for an accelerator"),
     row("--no-integrated-cpp", Flag, Driver, GCC, plain, "gcc: Overall Options"),
-    row("--no-line-commands", Flag, Preprocess, BOTH, plain, "gcc: Preprocessor Options"),
+    row("--no-line-commands", Flag, Preprocess, BOTH, |_, v| v.refuse_on("alters-markers"), "the preprocessed text would lack what we read in it"),
     row("--no-offload", Joined, Compile, CLANG, |_, v| v.refuse_on("offload"), "for an accelerator"),
     row("--no-pedantic", Flag, Compile, BOTH, plain, "gcc: C Dialect Options"),
     row("--no-pie", Flag, Link, BOTH, plain, "gcc: Link Options"),

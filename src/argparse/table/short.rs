@@ -1,6 +1,11 @@
 //! The options that begin with one dash and stand on no other shelf.
 
-use super::super::acts::{arch, clang_dump_dir, deps_file, deps_missing, deps_nmake, deps_only, deps_phony, deps_quoted, deps_system, deps_target, deps_user, dump_base, dump_dir, dump_ext, dump_letters, emits_llvm, full_coverage, info, language, other_product, output, plain, program_dir, save_temps, stop_assembly, stop_object, stop_preprocess, verbose, x_assembler, x_clang, x_linker, x_preprocessor};
+use super::super::acts::{
+    arch, clang_dump_dir, deps_file, deps_missing, deps_nmake, deps_only, deps_phony, deps_quoted,
+    deps_system, deps_target, deps_user, dump_base, dump_dir, dump_ext, dump_letters, emits_llvm,
+    full_coverage, info, language, other_product, output, plain, program_dir, save_temps, stop_assembly,
+    stop_object, stop_preprocess, verbose, x_assembler, x_clang, x_linker, x_preprocessor,
+};
 use super::prelude::*;
 
 /// See the module.
@@ -35,7 +40,7 @@ pub(super) static ROWS: &[Spec] = &[
     row("-O", Joined, Compile, BOTH, plain, "gcc: Optimize Options"),
     row("-ObjC", Flag, Language, CLANG, |_, v| v.refuse_on("language-switch"), "changes the language of every input"),
     row("-ObjC++", Flag, Language, CLANG, |_, v| v.refuse_on("language-switch"), "changes the language of every input"),
-    row("-P", Flag, Preprocess, BOTH, plain, "gcc: Preprocessor Options"),
+    row("-P", Flag, Preprocess, BOTH, |_, v| v.refuse_on("alters-markers"), "the preprocessed text would lack what we read in it"),
     row("-Q", Joined, Driver, BOTH, |_, v| v.refuse_on("prints-statistics"), "prints times"),
     row("-Qn", Flag, Compile, CLANG, plain, "clang: command line reference"),
     row("-Qunused-arguments", Flag, Compile, CLANG, plain, "clang: command line reference"),
