@@ -24,8 +24,11 @@ const LISTS: [&str; 8] = [
     "ubsan_ignorelist.txt",
 ];
 
+/// Other drivers, which clang calls for some targets: what those run is not known.
+const DRIVERS: [&str; 4] = ["gcc", "g++", "cc", "clang"];
+
 /// A configuration file that nobody has: asked for it, clang says where it looks.
-const NO_SUCH_FILE: &str = "--config=bakeplan-asks-where.cfg";
+const NO_SUCH_FILE: &str = "bakeplan-asks-where.cfg";
 
 /// Adds every part that serves the request.
 ///
@@ -42,6 +45,7 @@ pub(super) fn survey(
     let plan = ask(survey.world, path, options, if links { &link } else { &compile })?.err;
     let target = after(&plan, "Target: ").next().unwrap_or_default().to_string_lossy().into_owned();
 
+    search::watch_missing_prefixes(survey, options);
     configuration(survey, request, &plan, &target)?;
     for command in plan.split(|b| *b == b'\n').filter_map(quoted) {
         programs(survey, request, driver, &command, &target)?;
@@ -76,7 +80,8 @@ fn configuration(
     }
     let places: Vec<_> =
         request.options.iter().filter(|o| o.as_bytes().starts_with(b"--config-")).cloned().collect();
-    let answer = probe::ask_anyway(survey.world, request.driver, &places, &[NO_SUCH_FILE, "--version"])?;
+    let answer =
+        probe::ask_anyway(survey.world, request.driver, &places, &["--config", NO_SUCH_FILE, "--version"])?;
     for directory in after(&answer.err, "was searched for in the directory: ") {
         for name in configuration_names(request.driver, target) {
             survey.look(&Path::new(directory).join(name));
@@ -112,6 +117,9 @@ fn programs(
     }
     let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let plain = name.strip_prefix(&format!("{target}-")).unwrap_or(&name).to_owned();
+    if DRIVERS.iter().any(|driver| plain == *driver || plain.ends_with(&format!("-{driver}"))) {
+        return Err(ToolchainError::Delegates { driver: request.driver.to_owned(), to: program.to_owned() });
+    }
     let found = search::resolve(survey, program)?;
     let prefixes = program_prefixes(survey, request)?;
     // Clang takes the name with the target before it wherever it is, and only then the plain one.
@@ -132,15 +140,7 @@ fn programs(
 /// Where clang looks for programs: `-B`, `COMPILER_PATH`, its own places, `PATH`.
 fn program_prefixes(survey: &Survey<'_>, request: &Request<'_>) -> Result<Vec<Vec<u8>>, ToolchainError> {
     let world = survey.world;
-    let mut prefixes = Vec::new();
-    let mut rest = request.options.iter();
-    while let Some(option) = rest.next() {
-        let glued = option.as_bytes().strip_prefix(b"-B").map(<[u8]>::to_vec);
-        match glued {
-            Some(value) if value.is_empty() => prefixes.extend(rest.next().map(|v| v.as_bytes().to_vec())),
-            value => prefixes.extend(value),
-        }
-    }
+    let mut prefixes = search::option_prefixes(request.options);
     // A `-B` may be a directory, or the beginning of a name.
     let directories: Vec<_> = prefixes.iter().map(|p| [p.as_slice(), b"/"].concat()).collect();
     prefixes.extend(directories);

@@ -25,6 +25,7 @@ pub(super) fn survey(
     driver: &Driver,
 ) -> Result<(), ToolchainError> {
     let gcc = Gcc::new(survey, request)?;
+    search::watch_missing_prefixes(survey, request.options);
     gcc.specs(survey)?;
     let mut frontends: Vec<_> = request.frontends.iter().filter_map(|f| f.program()).collect();
     frontends.sort_unstable();

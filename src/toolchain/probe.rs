@@ -8,7 +8,7 @@ use super::error::ToolchainError;
 use crate::world::{Command, World, output};
 
 /// Whatever makes a driver or a loader do something beside answering, or say it in another language.
-const SIDE_EFFECTS: [&str; 8] = [
+const SIDE_EFFECTS: [&str; 12] = [
     "CC_LOG_DIAGNOSTICS",
     "CC_PRINT_HEADERS",
     "CC_PRINT_OPTIONS",
@@ -16,7 +16,11 @@ const SIDE_EFFECTS: [&str; 8] = [
     "DEPENDENCIES_OUTPUT",
     "SUNPRO_DEPENDENCIES",
     "LD_DEBUG",
+    "LD_PROFILE",
+    "LD_SHOW_AUXV",
     "LD_TRACE_LOADED_OBJECTS",
+    "LD_VERBOSE",
+    "LD_WARN",
 ];
 
 /// What a program said.

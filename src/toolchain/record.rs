@@ -4,9 +4,9 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 
-use super::encoding::Encoding;
+use super::encoding::{Encoding, seal, unseal};
 use super::memo::Memo;
 use super::request::{Part, Request, Toolchain};
 use super::watch::{self, Watch};
@@ -99,17 +99,18 @@ fn depends_on_cwd(option: &OsStr) -> bool {
 }
 
 /// The record of an answer.
-pub(super) fn store(toolchain: &Toolchain, watch: &Watch) -> Vec<u8> {
+pub(super) fn store(name: &RecordName, toolchain: &Toolchain, watch: &Watch) -> Vec<u8> {
     let Toolchain { digest: _, compiler, parts } = toolchain;
     let Compiler { family, cxx, version: Version(major, minor) } = *compiler;
     let bytes = |path: &Path| path.as_os_str().as_bytes().to_vec();
-    seal(&Record {
+    let record = Record {
         clang: family == Family::Clang,
         cxx,
         version: (major, minor),
         parts: parts.iter().map(|p| (p.name.clone(), bytes(&p.path), p.digest)).collect(),
         places: places(watch),
-    })
+    };
+    seal(name, &record)
 }
 
 fn places(watch: &Watch) -> Vec<Place> {
@@ -132,7 +133,7 @@ pub(super) fn restore(
     name: &RecordName,
     bytes: &[u8],
 ) -> Option<Toolchain> {
-    let mut record: Record = unseal(bytes)?;
+    let mut record: Record = unseal(name, bytes)?;
     let now = world.now();
     let mut refreshed = false;
     for place in &mut record.places {
@@ -141,10 +142,9 @@ pub(super) fn restore(
             return None;
         }
         if !place.settled {
-            let stat = place.stat?;
             // Without a digest it is a directory or the like: nothing but its stat can be compared.
-            let digest = memo.digest(world, path, &stat).ok()?;
-            if place.digest? != digest || !watch::same(world, path, Some(&stat)) {
+            let (stat, digest) = place.stat.zip(place.digest)?;
+            if memo.digest(world, path, &stat).ok()? != digest || !watch::same(world, path, Some(&stat)) {
                 return None;
             }
             place.settled = stat.is_settled(now);
@@ -152,25 +152,11 @@ pub(super) fn restore(
         }
     }
     if refreshed {
-        memo.save(name, &seal(&record));
+        memo.save(name, &seal(name, &record));
     }
     let Record { clang, cxx, version: (major, minor), parts, places: _ } = record;
     let family = if clang { Family::Clang } else { Family::Gcc };
     let part = |(name, path, digest)| Part { name, path: PathBuf::from(OsString::from_vec(path)), digest };
     let compiler = Compiler { family, cxx, version: Version(major, minor) };
     Some(Toolchain::new(compiler, parts.into_iter().map(part).collect()))
-}
-
-/// A value's bytes behind their own digest; empty when it cannot be written, which nobody can read.
-pub(super) fn seal<T: Serialize>(value: &T) -> Vec<u8> {
-    let Ok(payload) = postcard::to_stdvec(value) else { return Vec::new() };
-    let mut sealed = BlobDigest::of(&payload).as_bytes().to_vec();
-    sealed.extend_from_slice(&payload);
-    sealed
-}
-
-/// The value, if the bytes are whole.
-pub(super) fn unseal<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
-    let (digest, payload) = bytes.split_first_chunk::<32>()?;
-    (BlobDigest::of(payload).as_bytes() == digest).then(|| postcard::from_bytes(payload).ok())?
 }

@@ -3,3 +3,6 @@
 mod world;
 
 mod real;
+mod refused;
+mod remembered;
+mod traps;

@@ -187,3 +187,25 @@ pub(super) fn libraries<'a>(toolchain: &'a Toolchain, part: &str) -> Vec<&'a str
 pub(super) fn installed(names: &[&str]) -> Vec<PathBuf> {
     names.iter().map(|name| Path::new("/usr/bin").join(name)).filter(|path| path.exists()).collect()
 }
+
+/// A second of the world's clock.
+pub(super) const SECOND: i128 = 1_000_000_000;
+
+/// Copies a program; directories are made.
+pub(super) fn copy(from: impl AsRef<Path>, to: &Path) {
+    std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+    std::fs::copy(from, to).unwrap();
+}
+
+/// Writes bytes behind what is in a file.
+pub(super) fn append(path: &Path, bytes: &[u8]) {
+    use std::io::Write;
+    std::fs::File::options().append(true).open(path).unwrap().write_all(bytes).unwrap();
+}
+
+/// Writes an executable file.
+pub(super) fn executable(path: &Path, bytes: &[u8]) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::write(path, bytes).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
