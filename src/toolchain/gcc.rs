@@ -56,12 +56,12 @@ struct Gcc<'a> {
 impl<'a> Gcc<'a> {
     fn new(survey: &Survey<'_>, request: &Request<'a>) -> Result<Self, ToolchainError> {
         let Request { driver, options, .. } = *request;
-        let question = ["-print-search-dirs"];
-        let answer = probe::ask(survey.world, driver, options, &question)?.out;
+        let question = "-print-search-dirs";
+        let answer = probe::ask(survey.world, driver, options, &[question])?.out;
         let list = |label| {
             let value = after(&answer, label).next();
             let dirs = value.map(|list| list.as_bytes().split(|b| *b == b':').map(<[u8]>::to_vec).collect());
-            dirs.ok_or_else(|| probe::failed(driver, &question, format!("no {label:?} in it")))
+            dirs.ok_or_else(|| probe::failed(driver, &[question.into()], format!("no {label:?} in it")))
         };
         let machine = ask_path(survey.world, driver, options, "-dumpmachine")?;
         Ok(Self {

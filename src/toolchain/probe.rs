@@ -50,7 +50,7 @@ pub(super) fn ask_anyway(
         environment.remove(name);
     }
     environment.set("LC_ALL", "C");
-    let args = options.iter().cloned().chain(question.iter().map(OsString::from)).collect();
+    let args: Vec<_> = options.iter().cloned().chain(question.iter().map(OsString::from)).collect();
     let command = Command {
         program: program.to_owned(),
         argv0: None,
@@ -61,7 +61,7 @@ pub(super) fn ask_anyway(
         terminal: false,
     };
     let (exit, out, err) =
-        output(world, &command).map_err(|why| failed(program, question, why.to_string()))?;
+        output(world, &command).map_err(|why| failed(program, &command.args, why.to_string()))?;
     Ok(Answer { success: exit.success(), out, err })
 }
 
@@ -80,7 +80,8 @@ pub(super) fn ask(
         return Ok(answer);
     }
     let said = String::from_utf8_lossy(&answer.err).lines().next().unwrap_or("it failed").to_owned();
-    Err(failed(program, question, said))
+    let args: Vec<_> = options.iter().cloned().chain(question.iter().map(OsString::from)).collect();
+    Err(failed(program, &args, said))
 }
 
 /// Asks for a path: the first line of standard output.
@@ -99,8 +100,9 @@ pub(super) fn ask_path(
 }
 
 /// The error of an answer that cannot be understood.
-pub(super) fn failed(program: &Path, question: &[&str], why: String) -> ToolchainError {
-    ToolchainError::Probe { program: program.to_owned(), question: question.join(" "), why }
+pub(super) fn failed(program: &Path, args: &[OsString], why: String) -> ToolchainError {
+    let question = args.join(OsStr::new(" ")).to_string_lossy().into_owned();
+    ToolchainError::Probe { program: program.to_owned(), question, why }
 }
 
 /// What follows a prefix, on each line that has it.

@@ -46,6 +46,18 @@ struct Place {
     settled: bool,
 }
 
+/// Those whose value is a list of paths: one that is relative or empty depends on the working directory.
+const LISTS: [&str; 8] = [
+    "COMPILER_PATH",
+    "GCC_EXEC_PREFIX",
+    "LD_AUDIT",
+    "LD_LIBRARY_PATH",
+    "LD_PRELOAD",
+    "LIBRARY_PATH",
+    "LPATH",
+    "PATH",
+];
+
 /// The name under which the answer to a request is filed: everything that decides where is looked.
 pub(super) fn name(world: &dyn World, request: &Request<'_>) -> RecordName {
     let Request { driver, cxx, options, frontends, links } = request;
@@ -72,7 +84,7 @@ pub(super) fn name(world: &dyn World, request: &Request<'_>) -> RecordName {
         encoding.field(value.as_bytes());
     }
     let relative = options.iter().any(|option| depends_on_cwd(option))
-        || variables.iter().any(|(name, value)| *name != "HOME" && has_relative_entry(value));
+        || variables.iter().any(|(name, value)| is_list(name) && has_relative_entry(value));
     if relative {
         encoding.field(world.cwd().as_os_str().as_bytes());
     }
@@ -81,6 +93,11 @@ pub(super) fn name(world: &dyn World, request: &Request<'_>) -> RecordName {
 
 fn matters(name: &OsStr) -> bool {
     VARIABLES.iter().any(|v| *v == name) || PREFIXES.iter().any(|p| name.as_bytes().starts_with(p))
+}
+
+/// Whether a variable is a list of paths.
+fn is_list(name: &OsStr) -> bool {
+    LISTS.iter().any(|list| *list == name)
 }
 
 fn has_relative_entry(list: &OsStr) -> bool {

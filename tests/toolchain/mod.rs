@@ -5,4 +5,5 @@ mod world;
 mod real;
 mod refused;
 mod remembered;
+mod scripted;
 mod traps;

@@ -209,6 +209,34 @@ fn a_library_on_the_loaders_path() {
 }
 
 #[test]
+fn a_library_on_the_programs_own_path() {
+    let case = Case::new(|dir| {
+        let build = |args: &[&str]| {
+            let status = std::process::Command::new("/usr/bin/gcc").current_dir(dir).args(args).status();
+            assert!(status.unwrap().success());
+        };
+        fs::create_dir(dir.join("last")).unwrap();
+        fs::write(dir.join("own.c"), "int own(void) { return 0; }\n").unwrap();
+        fs::write(dir.join("as.c"), "int own(void); int main(void) { return own(); }\n").unwrap();
+        build(&["-shared", "-fPIC", "-o", "last/libown.so", "own.c"]);
+        build(&["-o", "as", "as.c", "-Llast", "-lown", "-Wl,-rpath,$ORIGIN/first:${ORIGIN}/last"]);
+        Ask::new("/usr/bin/gcc").option(format!("-B{}", dir.display()))
+    });
+    let (before, after) = case.notices(|case| {
+        copy(case.path("last/libown.so"), &case.path("first/libown.so"));
+        append(&case.path("first/libown.so"), b"other");
+    });
+    assert_eq!(path_of(&before, "as:libown.so"), case.path("last/libown.so"));
+    assert_eq!(path_of(&after, "as:libown.so"), case.path("first/libown.so"));
+    case.notices(|case| fs::remove_dir_all(case.path("first")).unwrap());
+    fs::create_dir(case.path("first")).unwrap();
+    case.notices(|case| {
+        copy(case.path("last/libown.so"), &case.path("first/libown.so"));
+        append(&case.path("first/libown.so"), b"other");
+    });
+}
+
+#[test]
 fn a_library_that_is_preloaded() {
     let case = Case::gcc().variable("LD_PRELOAD", |dir| format!("{dir}/preload.so"));
     let (_, after) = case.notices(|case| {
