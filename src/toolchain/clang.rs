@@ -30,6 +30,9 @@ const DRIVERS: [&str; 4] = ["gcc", "g++", "cc", "clang"];
 /// A configuration file that nobody has: asked for it, clang says where it looks.
 const NO_SUCH_FILE: &str = "bakeplan-asks-where.cfg";
 
+/// How clang says so, behind its own name.
+const SEARCHED_IN: &str = "was searched for in the directory: ";
+
 /// Adds every part that serves the request.
 ///
 /// # Errors
@@ -82,7 +85,8 @@ fn configuration(
         request.options.iter().filter(|o| o.as_bytes().starts_with(b"--config-")).cloned().collect();
     let answer =
         probe::ask_anyway(survey.world, request.driver, &places, &["--config", NO_SUCH_FILE, "--version"])?;
-    for directory in after(&answer.err, "was searched for in the directory: ") {
+    let said = String::from_utf8_lossy(&answer.err);
+    for (_, directory) in said.lines().filter_map(|line| line.split_once(SEARCHED_IN)) {
         for name in configuration_names(request.driver, target) {
             survey.look(&Path::new(directory).join(name));
         }

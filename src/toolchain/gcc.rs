@@ -116,7 +116,11 @@ impl<'a> Gcc<'a> {
                 }
             }
         }
-        self.program(survey, "ld")
+        let chosen = self.options.iter().rev().find_map(|o| o.to_str()?.strip_prefix("-fuse-ld="));
+        let name = chosen.map_or_else(|| "ld".to_owned(), |chosen| format!("ld.{chosen}"));
+        let missing = || ToolchainError::MissingPart(name.clone());
+        let path = self.find(survey, &name)?.ok_or_else(missing)?;
+        libraries::add_program(survey, "ld", &path).map(drop)
     }
 
     fn plugin(&self, survey: &mut Survey<'_>, driver: &Driver) -> Result<(), ToolchainError> {

@@ -105,11 +105,8 @@ pub(super) fn failed(program: &Path, args: &[OsString], why: String) -> Toolchai
     ToolchainError::Probe { program: program.to_owned(), question, why }
 }
 
-/// What follows a prefix, on each line that has it.
-pub(super) fn after<'a>(text: &'a [u8], prefix: &'a str) -> impl Iterator<Item = &'a OsStr> {
-    let rest = move |line: &'a [u8]| {
-        let at = line.windows(prefix.len()).position(|w| w == prefix.as_bytes())?;
-        line.get(at + prefix.len()..).map(OsStr::from_bytes)
-    };
+/// What follows a label, on each line that begins with it.
+pub(super) fn after<'a>(text: &'a [u8], label: &'a str) -> impl Iterator<Item = &'a OsStr> {
+    let rest = move |line: &'a [u8]| line.strip_prefix(label.as_bytes()).map(OsStr::from_bytes);
     text.split(|b| *b == b'\n').filter_map(rest)
 }

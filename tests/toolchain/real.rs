@@ -75,6 +75,23 @@ fn a_link_needs_more_of_gcc() {
 }
 
 #[test]
+fn the_linker_that_an_option_chooses() {
+    let (world, memo) = (Counting::new(Path::new("/"), &[]), Memory::default());
+    for driver in installed(&["gcc", "clang-14"]) {
+        let linker = |option: Option<&str>| {
+            let ask = option.into_iter().fold(Ask::new(&driver).links(), Ask::option);
+            let found = ask.identify(&world, &memo).unwrap();
+            found.parts.into_iter().find(|part| part.name.starts_with("ld")).unwrap().path
+        };
+        assert_eq!(linker(None), Path::new("/usr/bin/ld"));
+        for other in installed(&["ld.gold", "ld.lld"]) {
+            let name = other.extension().unwrap().to_str().unwrap();
+            assert_eq!(linker(Some(&format!("-fuse-ld={name}"))), other);
+        }
+    }
+}
+
+#[test]
 fn a_front_end_that_is_not_asked_for_is_no_part() {
     let (world, memo) = (Counting::new(Path::new("/"), &[]), Memory::default());
     let ask = |frontends| Ask::new("/usr/bin/gcc").frontends(frontends).identify(&world, &memo).unwrap();

@@ -137,3 +137,22 @@ fn a_clang_that_leaves_the_work_to_gcc() {
     let error = Ask::new("/t/bin/clang").identify(&world, &Memory::default()).unwrap_err();
     assert_eq!(error.token(), "compiler-delegates");
 }
+
+#[test]
+fn a_damaged_program_is_told_apart_or_refused() {
+    let whole = elf(MUSL, "driver");
+    let look = |bytes: Vec<u8>| {
+        let world = gcc("\t/lib/ld-musl-x86_64.so.1 (0x7f0)\n", "13").file("/t/bin/gcc", bytes, 0);
+        Ask::new("/t/bin/gcc").identify(&world, &Memory::default())
+    };
+    let first = look(whole.clone()).unwrap();
+    for at in 0..whole.len() {
+        for bit in 0..8 {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 1 << bit;
+            assert!(look(damaged).map_or(true, |found| found.digest != first.digest));
+        }
+        let cut = look(whole[..at].to_vec());
+        assert!(cut.map_or(true, |found| found.digest != first.digest));
+    }
+}
