@@ -1,2 +1,95 @@
-//! The drop-in wrapper.
-fn main() {}
+//! `brioche-cc`: the drop-in wrapper. Reads the environment, calls the library, exits as it says.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use bakeplan::driver::{self, Call, Ending};
+use bakeplan::world::{Environment, Exit, RealWorld, Stream};
+
+mod cli;
+
+#[allow(clippy::disallowed_methods, reason = "this is where the surroundings come in")]
+fn main() -> ExitCode {
+    let mut args = std::env::args_os();
+    let argv0 = args.next().unwrap_or_else(|| "brioche-cc".into());
+    let executable = std::env::current_exe().unwrap_or_else(|_| PathBuf::from(&argv0));
+    let call = Call { executable, argv0, args: args.collect() };
+    let Ok(cwd) = std::env::current_dir() else {
+        return without_directory(&call);
+    };
+    let world = RealWorld::new(cwd, Environment::new(std::env::vars_os().collect()));
+    let ending = driver::run(&world, &call, &mut |stream, bytes| say(stream, bytes));
+    if let Some(signal) = world.interrupted() {
+        let _ = signal_hook::low_level::emulate_default_handler(signal);
+    }
+    match ending {
+        Ending::Exit(exit) => leave(exit),
+        Ending::Exec { program, argv0, args } => exec(program, &argv0, &args),
+        Ending::Tool => cli::run(&world, &call),
+        Ending::Broken(message) => broken(&message),
+    }
+}
+
+/// In a directory that is gone the compiler may still do its work.
+fn without_directory(call: &Call) -> ExitCode {
+    match call.args.split_first() {
+        Some((program, args)) => exec(Some(PathBuf::from(program)), program, args),
+        None => broken("the working directory is gone"),
+    }
+}
+
+/// Exits as the compiler did.
+fn leave(exit: Exit) -> ExitCode {
+    match exit {
+        Exit::Code(code) => ExitCode::from(u8::try_from(code & 0xff).unwrap_or(1)),
+        Exit::Signal(signal) => {
+            let _ = signal_hook::low_level::emulate_default_handler(signal);
+            ExitCode::from(u8::try_from(128 + signal).unwrap_or(1))
+        }
+    }
+}
+
+/// Replaces this process; comes back only when that fails, and then says what a shell would.
+fn exec(program: Option<PathBuf>, argv0: &OsString, args: &[OsString]) -> ExitCode {
+    let error = match &program {
+        Some(program) => std::process::Command::new(program).arg0(argv0).args(args).exec(),
+        None => io::ErrorKind::NotFound.into(),
+    };
+    say(Stream::Stderr, format!("brioche-cc: {}: {error}\n", argv0.display()).as_bytes());
+    ExitCode::from(if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 })
+}
+
+/// Says it as the wrapper of Brioche does.
+fn broken(message: &str) -> ExitCode {
+    say(Stream::Stderr, format!("brioche-cc error: {message}\n").as_bytes());
+    ExitCode::FAILURE
+}
+
+/// Writes all of it, waiting where a pipe does not block. A reader that is gone is no error of ours.
+fn say(stream: Stream, bytes: &[u8]) {
+    let (out, err) = (io::stdout(), io::stderr());
+    let fd = match stream {
+        Stream::Stdout => out.as_fd(),
+        Stream::Stderr => err.as_fd(),
+    };
+    let _ = write_all(fd, bytes);
+}
+
+fn write_all(fd: BorrowedFd<'_>, mut bytes: &[u8]) -> rustix::io::Result<()> {
+    use rustix::event::{PollFd, PollFlags, poll};
+    while !bytes.is_empty() {
+        match rustix::io::write(fd, bytes) {
+            Ok(count) => bytes = &bytes[count..],
+            Err(rustix::io::Errno::INTR) => {}
+            Err(rustix::io::Errno::AGAIN) => {
+                let _ = poll(&mut [PollFd::from_borrowed_fd(fd, PollFlags::OUT)], None);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}

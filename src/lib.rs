@@ -1,5 +1,63 @@
-//! bakeplan
+//! A compile-cache planner: it turns a gcc or clang command line into a compile plan, and bakes it.
+//!
+//! ```text
+//! argv ──argparse──▶ Invocation ──planner──▶ CompilePlan ──driver, over a transport──▶ outputs in place,
+//!                                                           diagnostics replayed, exit status
+//! ```
+//!
+//! | room | holds |
+//! |---|---|
+//! | [`driver`] | the order of steps: who was called, parse, plan, bake each unit, link; and when to stand aside |
+//! | [`transport`] | where a unit is baked: the local store and the user's own compiler |
+//! | [`manifest`] | what a compile read, and whether that still holds |
+//! | [`store`] | content-addressed blobs and records on disk, shared by any number of processes |
+//! | [`toolchain`] | a compiler's identity, by content |
+//! | [`preprocess`] | running `-E`, reading line markers, what text does not show |
+//! | [`planner`] | one unit a source, the link, and what enters a key; pure |
+//! | [`argparse`] | argv → [`argparse::Invocation`], or [`argparse::Refusal`]s; one table of options; pure |
+//! | [`recipe`], [`paths`], [`world`] | Brioche's data model and hashes; path mapping; files, clock and processes |
+//!
+//! A room uses only what stands below it. What holds throughout:
+//!
+//! - *Transparent*: same exit status, same bytes on the streams, same files as without us. What can't be
+//!   told apart safely is left to the real compiler: [`driver::Ending::Exec`].
+//! - *Refuse by default*: an option that no table row knows is a refusal with a stable token. A refusal is
+//!   data, not an error.
+//! - *Never stale*: everything that the compiler reads decides the key ([`planner::key`] has the table).
+//! - *Silent, no ambient reads*: only programs print; environment, files, clock and processes come in
+//!   through [`world::World`].
+//! - *Verified bytes*: whatever comes out of a store is checked against its digest.
+//!
+//! # Example
+//!
+//! What does this command line mean?
+//!
+//! ```
+//! use bakeplan::argparse::{self, Mode};
+//! use std::ffi::OsString;
+//!
+//! let compiler = argparse::compiler_from_name("gcc-12".as_ref()).expect("a compiler's name");
+//! let args: Vec<OsString> = ["-O2", "-MMD", "-c", "src/a.c", "src/b.c"].map(OsString::from).into();
+//! let no_response_files = |_: &std::path::Path| None;
+//!
+//! let invocation = argparse::parse(&compiler, &args, &no_response_files);
+//! assert_eq!(invocation.mode, Mode::Object);
+//! assert_eq!(invocation.sources[1].outputs[0].path, "b.o");
+//!
+//! let plan = bakeplan::planner::plan(&invocation, &args).expect("nothing here is refused");
+//! assert_eq!(plan.units.len(), 2);
+//! ```
+//!
+//! A wrapper of forty lines is in `examples/wrapper.rs`.
+
 pub mod argparse;
+pub mod driver;
+pub mod manifest;
+pub mod paths;
+pub mod planner;
+pub mod preprocess;
 pub mod recipe;
+pub mod store;
 pub mod toolchain;
+pub mod transport;
 pub mod world;

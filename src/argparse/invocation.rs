@@ -262,6 +262,12 @@ pub struct Facts {
     /// Files that the compile reads and the preprocessed text does not show (`-fprofile-use=`,
     /// `-fsanitize-ignorelist=`, `-fplugin=` …): their content enters the key.
     pub files: Vec<OsString>,
+    /// `native` was given for the architecture or the CPU: what this machine is enters the key.
+    pub native: bool,
+    /// Directories of `-B`, where the driver looks for its programs first.
+    pub program_dirs: Vec<OsString>,
+    /// Response files were expanded.
+    pub response_files: bool,
 }
 
 /// A language, as for `-x`.

@@ -160,6 +160,15 @@ impl Exit {
     }
 }
 
+impl std::fmt::Display for Exit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exit status {code}"),
+            Self::Signal(signal) => write!(f, "signal {signal}"),
+        }
+    }
+}
+
 /// Receives what a running program writes, as it comes.
 pub type Sink<'a> = &'a mut (dyn FnMut(Stream, &[u8]) + Send);
 

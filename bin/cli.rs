@@ -1,0 +1,135 @@
+//! The program's own options.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use bakeplan::driver::tools::{self, PlanForm, ToolError};
+use bakeplan::driver::{Call, Config};
+use bakeplan::world::{RealWorld, Stream};
+use clap::{Parser, ValueEnum};
+
+/// A compiler cache that plans: put it before a compiler's command line, or link a compiler's name to it.
+///
+///     brioche-cc gcc -O2 -c a.c b.c
+///
+/// What can't be cached is left to the compiler as if this program were not there. The environment
+/// configures it: see --config and the README.
+#[derive(Parser)]
+#[command(name = "brioche-cc", version, verbatim_doc_comment)]
+#[command(override_usage = "brioche-cc COMPILER [ARGS]...\n       brioche-cc OPTION [-- COMPILER [ARGS]...]")]
+struct Cli {
+    #[command(flatten)]
+    tool: Tool,
+
+    /// With --show-stats: as JSON
+    #[arg(long, requires = "show_stats")]
+    json: bool,
+
+    /// The command line that --plan and --explain are asked about
+    #[arg(last = true, value_name = "COMPILER ARGS")]
+    command: Vec<OsString>,
+}
+
+#[derive(clap::Args)]
+#[group(required = true, multiple = false)]
+#[allow(clippy::struct_excessive_bools, reason = "one of them is set")]
+struct Tool {
+    /// Show what a command line means; compiles nothing
+    #[arg(long, value_name = "FORM", num_args = 0..=1, require_equals = true, default_missing_value = "human")]
+    plan: Option<Form>,
+
+    /// Say whether a command line would hit, and if not, what differs from the latest time
+    #[arg(long)]
+    explain: bool,
+
+    /// Show the store's figures
+    #[arg(long)]
+    show_stats: bool,
+
+    /// Set the figures to zero
+    #[arg(long)]
+    zero_stats: bool,
+
+    /// Trim the store to its limit and remove leftovers
+    #[arg(long)]
+    gc: bool,
+
+    /// Empty the store
+    #[arg(long)]
+    clear: bool,
+
+    /// Check every byte of the store
+    #[arg(long)]
+    verify: bool,
+
+    /// Show the configuration in force
+    #[arg(long)]
+    config: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Form {
+    Human,
+    Json,
+    Recipe,
+}
+
+/// Runs the tool that the call names.
+pub(crate) fn run(world: &RealWorld, call: &Call) -> ExitCode {
+    let args = std::iter::once(&call.argv0).chain(&call.args);
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let stream = if error.use_stderr() { Stream::Stderr } else { Stream::Stdout };
+            super::say(stream, error.to_string().as_bytes());
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    match answer(world, call, &cli) {
+        Ok((text, code)) => {
+            super::say(Stream::Stdout, text.as_bytes());
+            code
+        }
+        Err(error) => {
+            super::say(Stream::Stderr, format!("brioche-cc: {error}\n").as_bytes());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn answer(world: &RealWorld, call: &Call, cli: &Cli) -> Result<(String, ExitCode), ToolError> {
+    let Tool { plan, explain, show_stats, zero_stats, gc, clear, verify, config: _ } = cli.tool;
+    let config = Config::read(world);
+    let done = |text| Ok((text, ExitCode::SUCCESS));
+    if let Some(form) = plan {
+        let form = match form {
+            Form::Human => PlanForm::Human,
+            Form::Json => PlanForm::Json,
+            Form::Recipe => PlanForm::Recipe,
+        };
+        return done(tools::plan(world, &call.executable, &cli.command, form)?);
+    }
+    if explain {
+        return done(tools::explain(world, &call.executable, &cli.command)?);
+    }
+    if !(show_stats || zero_stats || gc || clear || verify) {
+        return done(tools::configuration(&config));
+    }
+    let store = tools::open_store(&config)?;
+    if show_stats {
+        return done(tools::statistics(&store, &config, cli.json)?);
+    }
+    if zero_stats {
+        store.zero_statistics()?;
+        return done("figures set to zero\n".to_owned());
+    }
+    if gc {
+        return done(tools::collect(&store)?);
+    }
+    if clear {
+        store.clear()?;
+        return done("store emptied\n".to_owned());
+    }
+    let (text, clean) = tools::verify(&store)?;
+    Ok((text, if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE }))
+}

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Installs what the tests need, then passes them. Debian with cargo; root or sudo for the packages.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# The oldest and the newest compilers that can be had, and the demo's.
+packages=(gcc g++ gcc-11 g++-11 clang-13 clang-14 clang-19 make gobjc gobjc++ libclang-rt-14-dev)
+missing=()
+for package in "${packages[@]}"; do
+    dpkg -s "$package" >/dev/null 2>&1 || missing+=("$package")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+    sudo=$([ "$(id -u)" = 0 ] || echo sudo)
+    $sudo apt-get update -q
+    DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -q --no-install-recommends "${missing[@]}"
+fi
+
+cargo fmt --all --check
+cargo clippy --all-targets --locked -- -D warnings
+RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked -q
+cargo test --locked

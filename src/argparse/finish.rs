@@ -1,0 +1,316 @@
+//! The rules across options: a finished draft becomes an [`Invocation`].
+
+use std::ffi::{OsStr, OsString};
+
+use super::draft::{Draft, Input};
+use super::language::Kind;
+use super::{
+    Debug, Facts, Family, Invocation, Mode, Output, OutputKind, Refusal, Source, linker, names, passed, targets,
+};
+
+/// Runs all rules.
+pub(super) fn finish(mut draft: Draft) -> Invocation {
+    passed::unpack(&mut draft);
+    linker::check(&mut draft);
+    let mode = mode(&mut draft);
+    let links = mode == Mode::Link;
+    let mut sources = sources(&draft, mode);
+    whole(&mut draft, mode, &sources);
+    if links {
+        let split = std::mem::take(&mut draft.link_refusals);
+        draft.refusals.extend(split);
+        link_rules(&mut draft, &sources);
+    }
+    same_output(&mut draft, &sources);
+    for source in &mut sources {
+        each(&draft, source);
+    }
+    if draft.refusals.is_empty() && sources.iter().all(|source| !source.refusals.is_empty()) {
+        draft.refusals.extend(sources.first().and_then(|source| source.refusals.first()).cloned());
+    }
+    let facts = facts(&mut draft);
+    Invocation {
+        compiler: draft.compiler,
+        args: draft.args,
+        mode,
+        links,
+        sources,
+        output: draft.output,
+        facts,
+        refusals: draft.refusals,
+    }
+}
+
+/// What the driver would do.
+fn mode(draft: &mut Draft) -> Mode {
+    let stops = draft.stops;
+    if stops.info {
+        return Mode::Info;
+    }
+    if draft.inputs.is_empty() {
+        if draft.args.iter().any(|arg| arg.name == "-v" || arg.name == "--verbose") && !draft.error {
+            return Mode::Info;
+        }
+        draft.error = true;
+        return Mode::Error;
+    }
+    let compiled = draft.inputs.iter().filter(|input| takes_part(draft, input)).count();
+    let stopped = stops.preprocess || stops.dependencies || stops.assembly || stops.object;
+    if compiled > 1 && draft.output.is_some() && stopped {
+        draft.error = true;
+    }
+    if draft.compiler.family == Family::Gcc && output_is_input(draft) {
+        draft.error = true;
+    }
+    if draft.error {
+        return Mode::Error;
+    }
+    let clang_deps = draft.compiler.family == Family::Clang && (draft.deps.md || draft.deps.mmd);
+    if stops.other {
+        Mode::Other
+    } else if stops.dependencies && !clang_deps {
+        by_inputs(draft, Mode::Dependencies)
+    } else if stops.preprocess || stops.dependencies {
+        by_inputs(draft, Mode::Preprocess)
+    } else if stops.syntax {
+        by_inputs(draft, Mode::Syntax)
+    } else if stops.assembly {
+        by_inputs(draft, Mode::Assembly)
+    } else if stops.object {
+        by_inputs(draft, Mode::Object)
+    } else {
+        by_inputs(draft, Mode::Link)
+    }
+}
+
+/// The mode that the inputs make of what the options ask for.
+fn by_inputs(draft: &Draft, asked: Mode) -> Mode {
+    let headers = draft.inputs.iter().filter(|input| matches!(input.kind, Kind::Header(_))).count();
+    let compiled = draft.inputs.iter().filter(|input| takes_part(draft, input)).count();
+    let foreign = draft.inputs.iter().any(|input| matches!(input.kind, Kind::Foreign(_)));
+    let assembly = |input: &Input| matches!(input.kind, Kind::Source(language) if language.name == "assembler-with-cpp");
+    let ends = matches!(asked, Mode::Object | Mode::Assembly | Mode::Link);
+    if ends && headers > 0 {
+        return if headers == compiled { Mode::Pch } else { Mode::Mixed };
+    }
+    if compiled == 0 && asked != Mode::Link {
+        return Mode::None;
+    }
+    if asked == Mode::Assembly && draft.inputs.iter().any(assembly) {
+        return if draft.inputs.iter().all(assembly) { Mode::Preprocess } else { Mode::Mixed };
+    }
+    let llvm = draft.compiler.family == Family::Clang && draft.facts.lto && asked != Mode::Link;
+    let bitcode = |input: &Input| {
+        matches!(input.kind, Kind::Source(language) if !matches!(language.name, "assembler" | "assembler-with-cpp"))
+    };
+    if llvm && ends && (foreign || draft.inputs.iter().any(bitcode)) {
+        return Mode::Other;
+    }
+    asked
+}
+
+/// Whether an input is one for the compiler in this mode.
+fn takes_part(draft: &Draft, input: &Input) -> bool {
+    let stops = draft.stops;
+    match input.kind {
+        Kind::Linker => false,
+        Kind::Header(_) | Kind::Foreign(_) | Kind::Stdin => true,
+        Kind::Source(language) => {
+            if stops.preprocess || stops.dependencies {
+                language.preprocessed
+            } else if stops.assembly {
+                language.name != "assembler"
+            } else {
+                true
+            }
+        }
+    }
+}
+
+/// gcc refuses to write over an input.
+fn output_is_input(draft: &Draft) -> bool {
+    draft.output.as_ref().is_some_and(|output| {
+        output != "-" && output != "/dev/null" && draft.inputs.iter().any(|input| input.path == *output)
+    })
+}
+
+/// The sources with all that their compiles leave.
+fn sources(draft: &Draft, mode: Mode) -> Vec<Source> {
+    if matches!(mode, Mode::Info | Mode::Error | Mode::None) {
+        return Vec::new();
+    }
+    let mut sources = Vec::new();
+    for input in draft.inputs.iter().filter(|input| takes_part(draft, input)) {
+        let language = match input.kind {
+            Kind::Source(language) | Kind::Header(language) => language,
+            Kind::Foreign(name) => super::Language { name, preprocessed: false },
+            Kind::Stdin | Kind::Linker => super::Language { name: "c", preprocessed: true },
+        };
+        let dump = names::gcc_dump_name(draft, mode, &input.path, draft.inputs.len());
+        let dependencies = targets::dependencies(draft, &input.path, language, &dump);
+        let mut outputs: Vec<Output> = primary(draft, mode, &input.path).into_iter().collect();
+        outputs.extend(dependencies.as_ref().map(|file| Output {
+            kind: OutputKind::Dependencies,
+            path: file.path.clone(),
+            optional: false,
+        }));
+        let gcc = draft.compiler.family == Family::Gcc;
+        outputs.extend(if gcc {
+            names::gcc_extras(draft, mode, language, &dump)
+        } else {
+            names::clang_extras(draft, mode, language, &input.path)
+        });
+        let naming = if gcc && mode == Mode::Link { dump.options() } else { Vec::new() };
+        sources.push(Source {
+            path: input.path.clone(),
+            arg: input.arg,
+            language,
+            language_given: input.given,
+            outputs,
+            dependencies,
+            naming,
+            refusals: Vec::new(),
+        });
+    }
+    sources
+}
+
+/// The file that the mode is for; none where it is a temporary of the link.
+fn primary(draft: &Draft, mode: Mode, source: &OsStr) -> Option<Output> {
+    let family = draft.compiler.family;
+    let (kind, path) = match mode {
+        Mode::Object => (OutputKind::Object, names::join(&[names::stem(family, source), b".o"])),
+        Mode::Other if draft.stops.object && !draft.stops.other && !draft.stops.assembly => {
+            (OutputKind::Object, names::join(&[names::stem(family, source), b".o"]))
+        }
+        Mode::Assembly => (OutputKind::Assembly, names::join(&[names::stem(family, source), b".s"])),
+        Mode::Preprocess => (OutputKind::Preprocessed, OsString::from("-")),
+        Mode::Pch => (OutputKind::Pch, names::join(&[source.as_encoded_bytes(), b".gch"])),
+        _ => return None,
+    };
+    Some(Output { kind, path: draft.output.clone().unwrap_or(path), optional: false })
+}
+
+/// Refusals of the whole that the mode and the inputs give.
+fn whole(draft: &mut Draft, mode: Mode, sources: &[Source]) {
+    let shown = draft.output.clone().unwrap_or_default();
+    let none = sources.is_empty();
+    let foreign = draft.inputs.iter().find(|input| matches!(input.kind, Kind::Foreign(_)));
+    let foreign = foreign.map(|input| input.path.clone());
+    let mut refuse = |token, why| draft.refusals.push(Refusal::new(token, shown.clone(), why));
+    match mode {
+        Mode::Object | Mode::Assembly => {}
+        Mode::Link if none => refuse("nothing-to-compile", "only the linker has work"),
+        Mode::Link => {}
+        Mode::Preprocess => refuse("preprocess-only", "the result is preprocessed text"),
+        Mode::Dependencies => refuse("dependencies-only", "the result is a list of dependencies"),
+        Mode::Pch => refuse("makes-pch", "the result is a precompiled header"),
+        Mode::Syntax => refuse("syntax-only", "there is no result"),
+        Mode::Info => refuse("prints-information", "the driver prints and does no work"),
+        Mode::None => refuse("nothing-to-compile", "no input takes part"),
+        Mode::Error => refuse("driver-error", "the driver refuses the command line"),
+        Mode::Mixed => refuse("mixed-outputs", "the inputs end in different kinds of output"),
+        Mode::Other if draft.stops.other || draft.stops.assembly => {
+            refuse("other-product", "the result is neither object nor assembly");
+        }
+        Mode::Other => {}
+    }
+    if let Some(path) = foreign {
+        draft.refusals.push(Refusal::new("unsupported-language", path, "no language of this table"));
+    }
+    if draft.arches.windows(2).any(|pair| pair[0] != pair[1]) {
+        let arch = draft.arches[1].clone();
+        draft.refusals.push(Refusal::new("several-architectures", arch, "compiles more than once"));
+    }
+    if draft.facts.response_files && draft.args.len() > 1 << 18 {
+        draft.refusals.push(Refusal::new("too-many-arguments", "@", "more than any build has"));
+    }
+}
+
+/// Rules for a compile-and-link that is to be split.
+fn link_rules(draft: &mut Draft, sources: &[Source]) {
+    let clang = draft.compiler.family == Family::Clang;
+    let old = draft.compiler.version.0 != 0 && draft.compiler.version.0 < 11;
+    let mut refuse = |token, argument: &str, why| draft.refusals.push(Refusal::new(token, argument, why));
+    if sources.is_empty() {
+        return;
+    }
+    if draft.save_temps.is_some() {
+        refuse("save-temps-link", "-save-temps", "keeps the objects and the linker's temporaries");
+    }
+    if draft.facts.coverage {
+        refuse("coverage-link", "--coverage", "names of notes and counters follow the link");
+    }
+    let extras = draft.debug.split || draft.extras.stack_usage || draft.extras.call_graph;
+    if extras && (clang || old) {
+        refuse("auxiliary-link", "-gsplit-dwarf", "names of auxiliary files follow the link");
+    }
+    if draft.facts.records_command_line {
+        refuse("recorded-link", "-frecord-command-line", "the object records the whole command");
+    }
+}
+
+/// Two sources that write the same file.
+fn same_output(draft: &mut Draft, sources: &[Source]) {
+    if sources.len() < 2 {
+        return;
+    }
+    let mut paths: Vec<&OsStr> = Vec::new();
+    for output in sources.iter().flat_map(|source| &source.outputs) {
+        if output.path == "/dev/null" {
+            continue;
+        }
+        if paths.contains(&output.path.as_os_str()) {
+            let why = "which source is last decides what it holds";
+            draft.refusals.push(Refusal::new("same-output-twice", output.path.clone(), why));
+            return;
+        }
+        paths.push(&output.path);
+    }
+}
+
+/// Refusals of one source.
+fn each(draft: &Draft, source: &mut Source) {
+    let stdin = source.path == "-"
+        || (draft.compiler.family == Family::Gcc && source.path.as_encoded_bytes().ends_with(b"-"));
+    if stdin {
+        let why = "the source comes by standard input";
+        source.refusals.push(Refusal::new("stdin-source", source.path.clone(), why));
+    }
+    let device = |path: &OsStr| path == "-" || path.as_encoded_bytes().starts_with(b"/dev/");
+    if let Some(output) = source.outputs.iter().find(|output| device(&output.path)) {
+        let why = "the output is no file to put in place";
+        source.refusals.push(Refusal::new("output-is-device", output.path.clone(), why));
+    }
+    if let Some(file) = &source.dependencies {
+        if file.path.is_empty() {
+            source.refusals.push(Refusal::new("empty-output", "-MF", "a dependency file without a name"));
+        }
+    }
+}
+
+/// The facts that several options decide together.
+fn facts(draft: &mut Draft) -> Facts {
+    let mut facts = std::mem::take(&mut draft.facts);
+    let gcc = draft.compiler.family == Family::Gcc;
+    let level = match (draft.debug.level, draft.debug.toggled) {
+        (0, true) => 2,
+        (_, true) => 0,
+        (level, false) => level,
+    };
+    facts.debug = match level {
+        0 => Debug::None,
+        3 if gcc => Debug::Macros,
+        _ if draft.debug.macros => Debug::Macros,
+        _ => Debug::Some,
+    };
+    facts.split_dwarf = draft.debug.split && (gcc || level > 0);
+    facts.records_cwd |= facts.coverage;
+    facts.save_temps = draft.save_temps.is_some();
+    if gcc {
+        let level = draft.warnings.fallthrough.or(draft.warnings.extra.then_some(3));
+        facts.fallthrough = level.filter(|level| *level > 0);
+    }
+    facts.layout_warnings = draft.warnings.all || draft.warnings.layout;
+    facts
+}

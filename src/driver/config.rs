@@ -1,0 +1,127 @@
+//! The configuration: nothing but the environment.
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+
+use crate::world::{Environment, World};
+
+/// What the environment configures; see the README's table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "independent switches of the environment")]
+pub struct Config {
+    /// `BRIOCHE_CC_DIR`.
+    pub dir: PathBuf,
+    /// `BRIOCHE_CC_MAX_SIZE`, bytes.
+    pub max_size: u64,
+    /// `BRIOCHE_CC_DISABLE`.
+    pub disable: bool,
+    /// `BRIOCHE_CC_READONLY`.
+    pub read_only: bool,
+    /// `BRIOCHE_CC_SEMANTIC`.
+    pub semantic: bool,
+    /// `BRIOCHE_CC_VERIFY`.
+    pub verify: bool,
+    /// `BRIOCHE_CC_LOG`.
+    pub log: Option<PathBuf>,
+    /// Values that were not understood, each as a line; their defaults hold.
+    pub complaints: Vec<String>,
+}
+
+/// The default of `BRIOCHE_CC_MAX_SIZE`.
+const DEFAULT_SIZE: u64 = 10 << 30;
+
+impl Config {
+    /// Reads the configuration.
+    #[must_use]
+    pub fn read(world: &dyn World) -> Self {
+        let environment = world.environment();
+        let set = |name: &str| environment.get(name).filter(|value| !value.is_empty());
+        let mut complaints = Vec::new();
+        let max_size = set("BRIOCHE_CC_MAX_SIZE").map_or(DEFAULT_SIZE, |value| {
+            value.to_str().and_then(parse_size).unwrap_or_else(|| {
+                complaints.push(format!("BRIOCHE_CC_MAX_SIZE={} is no size", value.display()));
+                DEFAULT_SIZE
+            })
+        });
+        Self {
+            dir: directory(environment)
+                .map_or_else(|| PathBuf::from("/nonexistent"), |dir| world.absolute(&dir)),
+            max_size,
+            disable: is_on(set("BRIOCHE_CC_DISABLE")),
+            read_only: is_on(set("BRIOCHE_CC_READONLY")),
+            semantic: set("BRIOCHE_CC_SEMANTIC").is_none_or(|value| is_on(Some(value))),
+            verify: is_on(set("BRIOCHE_CC_VERIFY")),
+            log: set("BRIOCHE_CC_LOG").map(|path| world.absolute(path.as_ref())),
+            complaints,
+        }
+    }
+}
+
+fn directory(environment: &Environment) -> Option<PathBuf> {
+    let set = |name: &str| environment.get(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let cache = || set("XDG_CACHE_HOME").filter(|path| path.is_absolute());
+    let home = || set("HOME").map(|home| home.join(".cache"));
+    set("BRIOCHE_CC_DIR").or_else(|| cache().or_else(home).map(|cache| cache.join("brioche-cc")))
+}
+
+fn is_on(value: Option<&OsStr>) -> bool {
+    value.is_some_and(|value| matches!(value.as_encoded_bytes(), b"1" | b"true" | b"on"))
+}
+
+/// `10G`, `500M`, `2.5GiB`, `1000000`: powers of 1024.
+fn parse_size(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let shift = match unit.trim().to_ascii_lowercase().trim_end_matches("ib").trim_end_matches('b') {
+        "" => 0,
+        "k" => 10,
+        "m" => 20,
+        "g" => 30,
+        "t" => 40,
+        _ => return None,
+    };
+    match number.split_once('.') {
+        None => number.parse::<u64>().ok()?.checked_mul(1 << shift),
+        Some((whole, fraction)) => {
+            let fraction = fraction.get(..fraction.len().min(6))?;
+            let scale = 10_u64.pow(u32::try_from(fraction.len()).ok()?);
+            let part = fraction.parse::<u64>().ok()?.checked_mul(1 << shift)? / scale;
+            whole.parse::<u64>().ok()?.checked_mul(1 << shift)?.checked_add(part)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::world::ScriptedWorld;
+
+    #[test]
+    fn sizes_are_read_as_people_write_them() {
+        assert_eq!(parse_size("10G"), Some(10 << 30));
+        assert_eq!(parse_size("1.5 MiB"), Some(3 << 19));
+        assert_eq!(parse_size("4096"), Some(4096));
+        assert_eq!(parse_size("64kb"), Some(64 << 10));
+        for bad in ["", "G", "-1", "10X", "1e3", "99999999999999999999"] {
+            assert_eq!(parse_size(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_directory_follows_the_precedence() {
+        let world = ScriptedWorld::new("/w").variable("HOME", "/h");
+        assert_eq!(Config::read(&world).dir, PathBuf::from("/h/.cache/brioche-cc"));
+        let world = world.variable("XDG_CACHE_HOME", "/x");
+        assert_eq!(Config::read(&world).dir, PathBuf::from("/x/brioche-cc"));
+        let world = world.variable("BRIOCHE_CC_DIR", "here");
+        assert_eq!(Config::read(&world).dir, PathBuf::from("/w/here"));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_said_and_the_default_holds() {
+        let config = Config::read(&ScriptedWorld::new("/w").variable("BRIOCHE_CC_MAX_SIZE", "lots"));
+        assert_eq!(config.max_size, DEFAULT_SIZE);
+        assert_eq!(config.complaints, ["BRIOCHE_CC_MAX_SIZE=lots is no size"]);
+    }
+}

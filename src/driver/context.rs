@@ -1,0 +1,231 @@
+//! What all steps of one call share, and the steps before anything is baked.
+
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::{Aside, Config, Log};
+use crate::argparse::{self, Arg, Compiler, Invocation, Refusal, Role};
+use crate::manifest::Digester;
+use crate::planner::{self, CompilePlan, environment};
+use crate::preprocess::{Driver, FileFacts, Traits};
+use crate::recipe::digest::{BlobDigest, RecordName};
+use crate::store::{RecordKind, Remembered, Store};
+use crate::toolchain::{self, Frontend, Memo, Request, Toolchain};
+use crate::world::{Stat, World};
+
+/// What all steps of one call share.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// The machine.
+    pub world: &'a dyn World,
+    /// The configuration.
+    pub config: &'a Config,
+    /// The log.
+    pub log: &'a Log,
+    /// The local store.
+    pub store: &'a Store,
+}
+
+/// An invocation that is to be baked.
+pub struct Prepared<'a> {
+    /// The driver.
+    pub driver: Driver<'a>,
+    /// The arguments as the user gave them.
+    pub argv: Vec<OsString>,
+    /// What the command line means.
+    pub invocation: Invocation,
+    /// What there is to do.
+    pub plan: CompilePlan,
+    /// The compiler's identity.
+    pub toolchain: Toolchain,
+    /// The working directory as the compiler sees it.
+    pub directory: OsString,
+    /// The processor, where it matters.
+    pub processor: Vec<u8>,
+    /// The digests of the files that options name.
+    pub files: Vec<BlobDigest>,
+    /// Whether standard error is a terminal.
+    pub terminal: bool,
+}
+
+impl<'a> Context<'a> {
+    /// Parses, identifies the compiler, plans.
+    pub(super) fn prepare(
+        &self,
+        program: &'a Path,
+        argv0: &'a OsStr,
+        args: &[OsString],
+    ) -> Result<Prepared<'a>, Aside> {
+        let invocation = self.parse(program, argv0, args)?;
+        self.refuse_consumed(&invocation)?;
+        let toolchain = self.identify(program, argv0, &invocation)?;
+        let invocation = if toolchain.compiler == invocation.compiler {
+            invocation
+        } else {
+            argparse::parse(&toolchain.compiler, args, &self.reader())
+        };
+        let plan = planner::plan(&invocation, args).map_err(Aside::Refused)?;
+        let files = self.named_files(&invocation)?;
+        let processor = if invocation.facts.native { self.processor()? } else { Vec::new() };
+        Ok(Prepared {
+            driver: Driver { program, argv0, environment: self.world.environment() },
+            argv: args.to_vec(),
+            directory: self.directory(),
+            terminal: rustix::termios::isatty(rustix::stdio::stderr()),
+            invocation,
+            plan,
+            toolchain,
+            processor,
+            files,
+        })
+    }
+
+    /// Reads response files.
+    fn reader(&self) -> impl Fn(&Path) -> Option<Vec<u8>> {
+        |path| self.world.read(path).ok()
+    }
+
+    /// What can be read only once (a pipe, a terminal) must be left to the compiler.
+    fn refuse_consumed(&self, invocation: &Invocation) -> Result<(), Aside> {
+        let included = invocation.args.iter().filter(|arg| matches!(arg.name, "-include" | "-imacros"));
+        let included = included.filter_map(|arg| arg.value.as_ref());
+        let mut names = invocation.sources.iter().map(|source| &source.path).chain(included);
+        let consumed = |name: &&OsString| {
+            let stat = self.world.stat(Path::new(name));
+            name.as_os_str() != "/dev/null" && stat.is_ok_and(|stat| !stat.is_file() && !stat.is_dir())
+        };
+        match names.find(consumed) {
+            Some(name) => Err(refused("special-file", name, "it can be read only once")),
+            None => Ok(()),
+        }
+    }
+
+    fn processor(&self) -> Result<Vec<u8>, Aside> {
+        toolchain::cpu_identity(self.world).map_err(|error| Aside::Error("processor", error.to_string()))
+    }
+
+    /// The compiler that the names tell: the one that it is called by, and the one that is behind it, for
+    /// `cc` and `c++` are links to one or the other.
+    pub(super) fn compiler(&self, program: &Path, argv0: &OsStr) -> Option<Compiler> {
+        let named = |path: &Path| path.file_name().and_then(argparse::compiler_from_name);
+        let called = named(Path::new(argv0))?;
+        let behind = self.world.canonicalize(program).ok().and_then(|path| named(&path));
+        Some(Compiler { family: behind.unwrap_or(called).family, ..called })
+    }
+
+    /// Parses by the rules of the compiler that the name tells, and refuses what can be refused before
+    /// the compiler itself is looked at.
+    fn parse(&self, program: &Path, argv0: &OsStr, args: &[OsString]) -> Result<Invocation, Aside> {
+        let Some(compiler) = self.compiler(program, argv0) else {
+            return Err(refused("unknown-compiler", argv0, "only gcc and clang are known"));
+        };
+        let forbidden = environment::refusals(self.world.environment());
+        if !forbidden.is_empty() {
+            return Err(Aside::Refused(forbidden));
+        }
+        let invocation = argparse::parse(&compiler, args, &self.reader());
+        planner::plan(&invocation, args).map_err(Aside::Refused)?;
+        Ok(invocation)
+    }
+
+    pub(super) fn identify(
+        &self,
+        program: &Path,
+        argv0: &OsStr,
+        invocation: &Invocation,
+    ) -> Result<Toolchain, Aside> {
+        let chooses = |arg: &&Arg| {
+            arg.role == Role::Driver || matches!(arg.name, "-fno-integrated-as" | "-no-integrated-as")
+        };
+        let options: Vec<OsString> =
+            invocation.args.iter().filter(chooses).flat_map(|arg| arg.tokens.clone()).collect();
+        let frontends: BTreeSet<Frontend> =
+            invocation.sources.iter().filter_map(|source| Frontend::of(source.language.name)).collect();
+        let frontends: Vec<Frontend> = frontends.into_iter().collect();
+        // The link of a compile-and-link is not cached: the linker decides nothing here.
+        let request = Request {
+            driver: program,
+            cxx: invocation.compiler.cxx,
+            options: &options,
+            frontends: &frontends,
+            links: false,
+        };
+        toolchain::identify(self.world, self, &request).map_err(|error| match error.token() {
+            token @ ("compiler-script" | "compiler-packed" | "compiler-is-a-cache" | "compiler-unknown") => {
+                refused(token, argv0, "its identity can't be told")
+            }
+            token => Aside::Error(token, error.to_string()),
+        })
+    }
+
+    /// `$PWD` where it names the working directory, as gcc and clang take it; else the real path.
+    fn directory(&self) -> OsString {
+        let named = self.world.environment().get("PWD").map(PathBuf::from).filter(|path| path.is_absolute());
+        let same = |path: &PathBuf| match (self.world.stat(path), self.world.stat(self.world.cwd())) {
+            (Ok(named), Ok(real)) => (named.device, named.inode) == (real.device, real.inode),
+            _ => false,
+        };
+        named.filter(same).unwrap_or_else(|| self.world.cwd().to_owned()).into_os_string()
+    }
+
+    /// The files that options name and that the compiler proper reads.
+    fn named_files(&self, invocation: &Invocation) -> Result<Vec<BlobDigest>, Aside> {
+        let digest = |name: &OsString| {
+            let path = Path::new(name);
+            let stat = self.world.stat(path).ok().filter(Stat::is_file);
+            let facts = stat.and_then(|stat| self.facts(&self.world.absolute(path), &stat).ok());
+            facts.map(|facts| facts.digest).ok_or_else(|| {
+                refused("unreadable-file", name, "an option names it, and it can't be read as a file")
+            })
+        };
+        invocation.facts.files.iter().map(digest).collect()
+    }
+}
+
+fn refused(token: &'static str, argument: &OsStr, why: &'static str) -> Aside {
+    Aside::Refused(vec![Refusal::new(token, argument, why)])
+}
+
+/// Digests are remembered in the store by the files' identity.
+impl Digester for Context<'_> {
+    fn facts(&self, path: &Path, stat: &Stat) -> io::Result<FileFacts> {
+        if let Some(Remembered { digest, traits, layout }) = self.store.identity().get(stat) {
+            return Ok(FileFacts { digest, traits: Traits(traits), layout });
+        }
+        let read_at = self.world.now();
+        let facts = FileFacts::of(&self.world.read(path)?);
+        let remembered = Remembered { digest: facts.digest, traits: facts.traits.0, layout: facts.layout };
+        if self.world.stat(path).is_ok_and(|after| after.same_content(stat)) {
+            self.store.identity().put(stat, read_at, &remembered);
+        }
+        Ok(facts)
+    }
+}
+
+/// Compilers' identities are records of the store.
+impl Memo for Context<'_> {
+    fn load(&self, name: &RecordName) -> Option<Vec<u8>> {
+        self.store.load(RecordKind::Toolchain, name).ok().flatten()
+    }
+
+    fn save(&self, name: &RecordName, bytes: &[u8]) {
+        // Not kept means identified again next time.
+        let _ = self.store.save(RecordKind::Toolchain, name, bytes);
+    }
+
+    fn digest(&self, _world: &dyn World, path: &Path, stat: &Stat) -> io::Result<BlobDigest> {
+        if let Some(Remembered { digest, .. }) = self.store.identity().get(stat) {
+            return Ok(digest);
+        }
+        let read_at = self.world.now();
+        let digest = BlobDigest::of(&self.world.read(path)?);
+        // Its text was not looked at, so that it may mention anything.
+        let remembered = Remembered { digest, traits: u32::MAX, layout: u64::MAX };
+        if self.world.stat(path).is_ok_and(|after| after.same_content(stat)) {
+            self.store.identity().put(stat, read_at, &remembered);
+        }
+        Ok(digest)
+    }
+}

@@ -1,0 +1,171 @@
+//! Several units at once, within what make and the machine allow.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use jobserver::{Acquired, Client};
+
+use super::{Context, Prepared};
+use crate::world::{Exit, Sink, Stream, World};
+
+/// How many units may bake at once.
+enum Allowance {
+    /// As many as this.
+    Cores(usize),
+    /// One, and one more for each token that make's jobserver hands out, up to this many.
+    Tokens(Client, usize),
+}
+
+/// What units wrote, kept until those before them are done.
+type Written = Vec<(Stream, Vec<u8>)>;
+
+impl Context<'_> {
+    /// Bakes all units of the plan, each with its object's temporary file (unused otherwise). What they
+    /// say comes in the order of the sources, as the driver's own run would say it. Gives the exit of
+    /// the first that failed.
+    pub(super) fn bake_units(&self, prepared: &Prepared<'_>, objects: &[OsString], sink: Sink<'_>) -> Exit {
+        let count = prepared.plan.units.len();
+        let allowance = allowance(self.world, count);
+        let ordered = Ordered::new(sink);
+        let exits: Mutex<BTreeMap<usize, Exit>> = Mutex::default();
+        let bake = |index: usize| {
+            let exit = self.bake_or_run(prepared, index, &objects[index], &mut |stream, bytes| {
+                ordered.write(index, stream, bytes);
+            });
+            ordered.finish(index);
+            lock(&exits).insert(index, exit);
+        };
+        work(&allowance, count, &bake);
+        let exits = lock(&exits);
+        exits.values().copied().find(|exit| !exit.success()).unwrap_or(Exit::Code(0))
+    }
+
+    /// Bakes a unit, or runs its command where it can't be baked.
+    fn bake_or_run(&self, prepared: &Prepared<'_>, index: usize, object: &OsString, sink: Sink<'_>) -> Exit {
+        let unit = &prepared.plan.units[index];
+        self.bake_unit(prepared, unit, object, &mut *sink).unwrap_or_else(|aside| {
+            self.stand_aside(&unit.source.path, &aside);
+            self.run_unit(prepared, unit, object, sink).unwrap_or_else(|error| {
+                self.log.line(self.world, unit.source.path.display(), error);
+                Exit::Code(1)
+            })
+        })
+    }
+}
+
+/// Does `count` pieces of work; without a thread of its own where only one may run.
+fn work(allowance: &Allowance, count: usize, bake: &(dyn Fn(usize) + Sync)) {
+    let next = AtomicUsize::new(0);
+    let take = || Some(next.fetch_add(1, Ordering::Relaxed)).filter(|index| *index < count);
+    let is_left = || next.load(Ordering::Relaxed) < count;
+    let width = match allowance {
+        Allowance::Cores(width) | Allowance::Tokens(_, width) => *width,
+    };
+    let pool =
+        if width > 1 { rayon::ThreadPoolBuilder::new().num_threads(width - 1).build().ok() } else { None };
+    let Some(pool) = pool else {
+        while let Some(index) = take() {
+            bake(index);
+        }
+        return;
+    };
+    // This thread works under the token that we were started with.
+    pool.in_place_scope(|scope| {
+        for _ in 1..width {
+            scope.spawn(|_| {
+                while is_left() {
+                    let Some(_right) = right(allowance) else {
+                        std::thread::sleep(Duration::from_millis(5));
+                        continue;
+                    };
+                    let Some(index) = take() else { break };
+                    bake(index);
+                }
+            });
+        }
+        while let Some(index) = take() {
+            bake(index);
+        }
+    });
+}
+
+/// The right to run one more, given back when dropped.
+enum Right {
+    /// Nobody counts.
+    Free,
+    /// A token of the jobserver.
+    Token(#[allow(dead_code, reason = "held for its drop")] Acquired),
+}
+
+/// The right to run one more; `None` when there is none just now.
+fn right(allowance: &Allowance) -> Option<Right> {
+    match allowance {
+        Allowance::Cores(_) => Some(Right::Free),
+        Allowance::Tokens(client, _) => client.try_acquire().ok().flatten().map(Right::Token),
+    }
+}
+
+fn allowance(world: &dyn World, units: usize) -> Allowance {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(units);
+    let makeflags = world.environment().get("MAKEFLAGS").unwrap_or_default().to_string_lossy().into_owned();
+    if !makeflags.contains("--jobserver-auth=") && !makeflags.contains("--jobserver-fds=") {
+        return Allowance::Cores(cores);
+    }
+    // SAFETY: the descriptors that make names are checked to be open pipes before they are used, and
+    // nothing else in this process uses descriptors that it did not open itself.
+    #[allow(unsafe_code, reason = "taking over inherited descriptors")]
+    let found = unsafe { Client::from_env_ext(true) };
+    match found.client {
+        Ok(client) => Allowance::Tokens(client, cores),
+        // Advertised but unusable (a plain rule under make 4.3): whoever made that wants one at a time.
+        Err(_) => Allowance::Cores(1),
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Hands on what units write in the order of the units: the first unfinished one directly, later ones
+/// when their turn comes.
+struct Ordered<'a> {
+    state: Mutex<OrderedState<'a>>,
+}
+
+struct OrderedState<'a> {
+    sink: Sink<'a>,
+    turn: usize,
+    waiting: BTreeMap<usize, (Written, bool)>,
+}
+
+impl<'a> Ordered<'a> {
+    fn new(sink: Sink<'a>) -> Self {
+        Self { state: Mutex::new(OrderedState { sink, turn: 0, waiting: BTreeMap::new() }) }
+    }
+
+    fn write(&self, index: usize, stream: Stream, bytes: &[u8]) {
+        let state = &mut *lock(&self.state);
+        if state.turn == index {
+            (state.sink)(stream, bytes);
+        } else {
+            state.waiting.entry(index).or_default().0.push((stream, bytes.to_vec()));
+        }
+    }
+
+    fn finish(&self, index: usize) {
+        let state = &mut *lock(&self.state);
+        state.waiting.entry(index).or_default().1 = true;
+        while let Some((written, done)) = state.waiting.remove(&state.turn) {
+            for (stream, bytes) in written {
+                (state.sink)(stream, &bytes);
+            }
+            if !done {
+                break;
+            }
+            state.turn += 1;
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! The order of steps: who was called, with which compiler; parse, plan, bake each unit over a transport,
+//! link; and at each step, when to stand aside and let the real compiler run as if we were not there.
+//!
+//! Standing aside is an [`Ending::Exec`]: the program replaces itself, so that exit status, signals and
+//! streams are the compiler's own.
+
+mod config;
+mod context;
+mod explain;
+mod jobs;
+mod link;
+mod log;
+pub mod tools;
+mod unit;
+mod who;
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+pub use config::Config;
+pub use context::{Context, Prepared};
+pub use log::Log;
+pub use who::{Call, Called, who};
+
+use crate::argparse::Refusal;
+use crate::planner::CompilePlan;
+use crate::store::{Event, Store};
+use crate::transport::TransportError;
+use crate::world::{Exit, Sink, World};
+
+/// How a call ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// Everything is done; exit like this.
+    Exit(Exit),
+    /// Replace this process with the program.
+    Exec {
+        /// The file to execute; `None` when there is none of that name.
+        program: Option<PathBuf>,
+        /// `argv[0]` for it.
+        argv0: OsString,
+        /// The other arguments.
+        args: Vec<OsString>,
+    },
+    /// Called as a tool of its own: the program's own options.
+    Tool,
+    /// Say this line and exit with status 1.
+    Broken(String),
+}
+
+/// Why a unit, or a whole invocation, is left to the real compiler.
+#[derive(Debug)]
+enum Aside {
+    /// It can't be cached.
+    Refused(Vec<Refusal>),
+    /// Something is broken.
+    Error(&'static str, String),
+}
+
+impl From<TransportError> for Aside {
+    fn from(error: TransportError) -> Self {
+        Self::Error(error.token(), error.to_string())
+    }
+}
+
+/// Handles one call of the program. What the compiler says goes to `sink`.
+pub fn run(world: &dyn World, call: &Call, sink: Sink<'_>) -> Ending {
+    match who(world, call) {
+        Called::Tool => Ending::Tool,
+        Called::Broken(message) => Ending::Broken(message),
+        Called::Layout { compiler, sysroot } => {
+            let args = with_sysroot(&sysroot, &call.args);
+            Ending::Exec { program: Some(compiler), argv0: call.argv0.clone(), args }
+        }
+        Called::Compiler { program, argv0, args } => compile(world, program, &argv0, args, sink),
+    }
+}
+
+/// The rule of Brioche's wrapper: its sysroot in front, unless the caller names one.
+fn with_sysroot(sysroot: &Path, args: &[OsString]) -> Vec<OsString> {
+    let names_one = |arg: &OsString| {
+        let arg = arg.as_encoded_bytes();
+        arg == b"--sysroot" || arg.starts_with(b"--sysroot=")
+    };
+    let ours = if args.iter().any(names_one) { vec![] } else { vec!["--sysroot".into(), sysroot.into()] };
+    ours.into_iter().chain(args.iter().cloned()).collect()
+}
+
+fn compile(
+    world: &dyn World,
+    program: Option<PathBuf>,
+    argv0: &OsStr,
+    args: Vec<OsString>,
+    sink: Sink<'_>,
+) -> Ending {
+    let config = Config::read(world);
+    let log = Log::new(config.log.clone());
+    let ended = match &program {
+        Some(program) if !config.disable => {
+            for complaint in &config.complaints {
+                log.line(world, "configuration", complaint);
+            }
+            try_compile(world, &config, &log, program, argv0, &args, sink)
+        }
+        _ => None,
+    };
+    ended.map_or(Ending::Exec { program, argv0: argv0.to_owned(), args }, Ending::Exit)
+}
+
+/// `None` when the real compiler is to be run as it was called.
+fn try_compile(
+    world: &dyn World,
+    config: &Config,
+    log: &Log,
+    program: &Path,
+    argv0: &OsStr,
+    args: &[OsString],
+    sink: Sink<'_>,
+) -> Option<Exit> {
+    let options = crate::store::Options {
+        dir: config.dir.clone(),
+        max_size: config.max_size,
+        read_only: config.read_only,
+    };
+    let store = match Store::open(options) {
+        Ok(store) => store,
+        Err(error) => {
+            log.line(world, "store", error);
+            return None;
+        }
+    };
+    let context = Context { world, config, log, store: &store };
+    match context.prepare(program, argv0, args).and_then(|prepared| context.bake(&prepared, sink)) {
+        Ok(exit) => Some(exit),
+        Err(aside) => {
+            context.stand_aside(argv0, &aside);
+            None
+        }
+    }
+}
+
+impl Context<'_> {
+    /// Counts and logs why the real compiler runs.
+    fn stand_aside(&self, subject: &OsStr, aside: &Aside) {
+        match aside {
+            Aside::Refused(refusals) => {
+                if let Some(first) = refusals.first() {
+                    self.store.record(&Event::Refused { token: first.token });
+                }
+                for refusal in refusals {
+                    let what = refusal.argument.display();
+                    self.log.line(
+                        self.world,
+                        subject.display(),
+                        format_args!("refused ({}): {what}: {}", refusal.token, refusal.why),
+                    );
+                }
+            }
+            Aside::Error(token, message) => {
+                self.store.record(&Event::Error { token });
+                self.log.line(self.world, subject.display(), format_args!("error ({token}): {message}"));
+            }
+        }
+    }
+
+    /// Bakes all units of a plan, then links.
+    fn bake(&self, prepared: &Prepared<'_>, sink: Sink<'_>) -> Result<Exit, Aside> {
+        match prepared.plan {
+            CompilePlan { ref units, link: None } if units.len() == 1 => {
+                let unit = &units[0];
+                self.bake_unit(prepared, unit, OsStr::new(""), sink)
+            }
+            CompilePlan { link: None, .. } => {
+                let objects = vec![OsString::new(); prepared.plan.units.len()];
+                Ok(self.bake_units(prepared, &objects, sink))
+            }
+            CompilePlan { link: Some(ref link), .. } => self.bake_and_link(prepared, link, sink),
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! What the program does as a tool of its own. Each answers with text; printing it is the program's.
+
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use super::who::{Call, Called, who};
+use super::{Aside, Config, Context, Log};
+use crate::argparse::{self, Refusal};
+use crate::planner;
+use crate::planner::report::PlanReport;
+use crate::store::{Collected, Options, Statistics, Store, StoreError};
+use crate::world::World;
+
+/// The form in which a plan is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PlanForm {
+    /// For people.
+    Human,
+    /// The object of the contract.
+    Json,
+    /// One line a unit: recipe hash, tab, recipe.
+    Recipe,
+}
+
+/// A tool that could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum ToolError {
+    /// No compiler was named.
+    #[error("name a compiler and its arguments after --")]
+    NoCompiler,
+    /// The compiler that was named does not exist.
+    #[error("no such compiler: {0}")]
+    NoSuchCompiler(String),
+    /// It would be left to the real compiler.
+    #[error("not cacheable: {0}")]
+    Aside(String),
+    /// The store can't be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A compiler's command line that a tool is asked about.
+struct Asked {
+    program: PathBuf,
+    argv0: OsString,
+    args: Vec<OsString>,
+}
+
+fn asked(world: &dyn World, executable: &Path, command: &[OsString]) -> Result<Asked, ToolError> {
+    let (argv0, args) = command.split_first().ok_or(ToolError::NoCompiler)?;
+    let call = Call { executable: executable.to_owned(), argv0: "brioche-cc".into(), args: command.to_vec() };
+    let program = match who(world, &call) {
+        Called::Compiler { program: Some(program), .. } => Some(program),
+        Called::Layout { compiler, .. } => Some(compiler),
+        _ => None,
+    };
+    let program = program.unwrap_or_else(|| PathBuf::from(argv0));
+    Ok(Asked { program, argv0: argv0.clone(), args: args.to_vec() })
+}
+
+/// Opens the store that the configuration names.
+///
+/// # Errors
+/// When it can't be used.
+pub fn open_store(config: &Config) -> Result<Store, StoreError> {
+    let Config { dir, max_size, read_only, .. } = config;
+    Store::open(Options { dir: dir.clone(), max_size: *max_size, read_only: *read_only })
+}
+
+/// `--plan`: shows what a command line means, and compiles nothing.
+///
+/// # Errors
+/// When no compiler is named; for recipes, also when the invocation is not cacheable.
+pub fn plan(
+    world: &dyn World,
+    executable: &Path,
+    command: &[OsString],
+    form: PlanForm,
+) -> Result<String, ToolError> {
+    let asked = asked(world, executable, command)?;
+    let config = Config::read(world);
+    let log = Log::new(config.log.clone());
+    let store = open_store(&Config { read_only: true, ..config.clone() })?;
+    let context = Context { world, config: &config, log: &log, store: &store };
+    if form == PlanForm::Recipe {
+        return context
+            .recipes(&asked.program, &asked.argv0, &asked.args)
+            .map_err(|aside| aside_error(&aside));
+    }
+    let report = report(&context, &asked);
+    Ok(if form == PlanForm::Json { report.to_json() + "\n" } else { report.to_string() })
+}
+
+fn report(context: &Context<'_>, asked: &Asked) -> PlanReport {
+    let Some(compiler) = context.compiler(&asked.program, &asked.argv0) else {
+        let refusal = Refusal::new("unknown-compiler", asked.argv0.clone(), "only gcc and clang are known");
+        return PlanReport::unknown(&asked.program, &refusal);
+    };
+    let parse =
+        |compiler| argparse::parse(compiler, &asked.args, &|path: &Path| context.world.read(path).ok());
+    let by_name = parse(&compiler);
+    // The compiler itself knows its version best, where it is there to be asked.
+    let invocation = match context.identify(&asked.program, &asked.argv0, &by_name) {
+        Ok(toolchain) if toolchain.compiler != compiler => parse(&toolchain.compiler),
+        _ => by_name,
+    };
+    let mut refusals = planner::environment::refusals(context.world.environment());
+    refusals.extend(planner::plan(&invocation, &asked.args).err().unwrap_or_default());
+    PlanReport::new(&asked.program, &invocation, &refusals)
+}
+
+fn aside_error(aside: &Aside) -> ToolError {
+    ToolError::Aside(match aside {
+        Aside::Refused(refusals) => {
+            let one = |r: &Refusal| format!("{} ({}): {}", r.token, r.argument.display(), r.why);
+            refusals.iter().map(one).collect::<Vec<_>>().join("; ")
+        }
+        Aside::Error(token, message) => format!("{token}: {message}"),
+    })
+}
+
+/// `--explain`: says of each unit whether it would hit, and if not, what differs from its latest result.
+///
+/// # Errors
+/// When no compiler is named or the store can't be opened. A command that is not cacheable is an answer.
+pub fn explain(world: &dyn World, executable: &Path, command: &[OsString]) -> Result<String, ToolError> {
+    let asked = asked(world, executable, command)?;
+    let config = Config::read(world);
+    let log = Log::new(config.log.clone());
+    let store = open_store(&Config { read_only: true, ..config.clone() })?;
+    let context = Context { world, config: &config, log: &log, store: &store };
+    let explained = context.explain(&asked.program, &asked.argv0, &asked.args);
+    Ok(explained.unwrap_or_else(|aside| format!("{}\n", aside_error(&aside))))
+}
+
+/// `--config`: the configuration in force, a line each.
+#[must_use]
+pub fn configuration(config: &Config) -> String {
+    let Config { dir, max_size, disable, read_only, semantic, verify, log, complaints } = config;
+    let mut text = String::new();
+    let mut line = |name: &str, value: &dyn std::fmt::Display| {
+        let _ = writeln!(text, "{name:<20} {value}");
+    };
+    line("BRIOCHE_CC_DIR", &dir.display());
+    line("BRIOCHE_CC_MAX_SIZE", max_size);
+    line("BRIOCHE_CC_DISABLE", &u8::from(*disable));
+    line("BRIOCHE_CC_READONLY", &u8::from(*read_only));
+    line("BRIOCHE_CC_SEMANTIC", &u8::from(*semantic));
+    line("BRIOCHE_CC_VERIFY", &u8::from(*verify));
+    line("BRIOCHE_CC_LOG", &log.as_deref().unwrap_or(Path::new("")).display());
+    for complaint in complaints {
+        line("not understood:", complaint);
+    }
+    text
+}
+
+/// The figures for people.
+fn figures(statistics: &Statistics, config: &Config) -> String {
+    let Statistics { hits, hits_exact, hits_semantic, misses, refused, errors, errors_by_token, .. } =
+        statistics;
+    let Statistics { bytes, entries, saved_seconds, corrupt, differences, trims, .. } = statistics;
+    let mut text = String::new();
+    let mut line = |name: &str, value: &dyn std::fmt::Display| {
+        let _ = writeln!(text, "{name:<24} {value}");
+    };
+    line("store", &config.dir.display());
+    line("hits", hits);
+    line("  exact", hits_exact);
+    line("  semantic", hits_semantic);
+    line("misses", misses);
+    line("refused", &refused.values().sum::<u64>());
+    for (token, count) in refused {
+        line(&format!("  {token}"), count);
+    }
+    line("errors", errors);
+    for (token, count) in errors_by_token {
+        line(&format!("  {token}"), count);
+    }
+    line("compiler time saved", &format_args!("{saved_seconds:.1} s"));
+    line("entries", entries);
+    line("size", &format_args!("{} of {}", mebibytes(*bytes), mebibytes(config.max_size)));
+    line("corrupt, removed", corrupt);
+    line("verified differently", differences);
+    line("trims", trims);
+    text
+}
+
+fn mebibytes(bytes: u64) -> String {
+    let tenths = bytes / 1024 * 10 / 1024;
+    format!("{}.{} MiB", tenths / 10, tenths % 10)
+}
+
+/// `--show-stats`, for people or as JSON.
+///
+/// # Errors
+/// When the store can't be read.
+pub fn statistics(store: &Store, config: &Config, json: bool) -> Result<String, ToolError> {
+    let statistics = store.statistics()?;
+    Ok(if json {
+        serde_json::to_string_pretty(&statistics).unwrap_or_default() + "\n"
+    } else {
+        figures(&statistics, config)
+    })
+}
+
+/// `--gc`: trims, and says what went.
+///
+/// # Errors
+/// When the store can't be used.
+pub fn collect(store: &Store) -> Result<String, ToolError> {
+    let Collected { removed, freed, stale, bytes, entries } = store.gc()?;
+    let (freed, bytes) = (mebibytes(freed), mebibytes(bytes));
+    Ok(format!(
+        "removed {removed} files ({freed}) and {stale} leftovers; {entries} entries, {bytes} remain\n"
+    ))
+}
+
+/// `--verify`: reads every byte, and says what is wrong; true when nothing is.
+///
+/// # Errors
+/// When the store can't be read.
+pub fn verify(store: &Store) -> Result<(String, bool), ToolError> {
+    let report = store.verify()?;
+    let mut text = format!("{} files checked, {}\n", report.checked, mebibytes(report.bytes));
+    for path in &report.corrupt {
+        let _ = writeln!(text, "corrupt: {}", path.display());
+    }
+    for path in &report.foreign {
+        let _ = writeln!(text, "not ours: {}", path.display());
+    }
+    Ok((text, report.is_clean()))
+}

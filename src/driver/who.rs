@@ -1,0 +1,127 @@
+//! How the program was called, and which compiler it stands for.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use crate::argparse::compiler_from_name;
+use crate::world::World;
+
+/// A call of the program.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// The program's own file (`/proc/self/exe`).
+    pub executable: PathBuf,
+    /// `argv[0]`.
+    pub argv0: OsString,
+    /// The arguments.
+    pub args: Vec<OsString>,
+}
+
+/// What a call means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Called {
+    /// In Brioche's layout: the real compiler stands in `libexec`.
+    Layout {
+        /// The real compiler.
+        compiler: PathBuf,
+        /// The canonical path of its sysroot.
+        sysroot: PathBuf,
+    },
+    /// As `brioche-cc COMPILER ARGS…`, or under a compiler's name.
+    Compiler {
+        /// The real compiler's file; `None` when there is none of that name.
+        program: Option<PathBuf>,
+        /// `argv[0]` for it, as the user spelled it.
+        argv0: OsString,
+        /// Its arguments.
+        args: Vec<OsString>,
+    },
+    /// As a tool of its own, or with no argument at all.
+    Tool,
+    /// Under a compiler's name, or in Brioche's layout, but what that takes is missing. Says what the
+    /// wrapper of Brioche says today.
+    Broken(String),
+}
+
+/// Tells how the program was called.
+#[must_use]
+pub fn who(world: &dyn World, call: &Call) -> Called {
+    if let Some(called) = brioche_layout(world, &call.executable) {
+        return called;
+    }
+    let name = Path::new(&call.argv0).file_name().unwrap_or_default();
+    if compiler_from_name(name).is_some() {
+        return masquerading(world, call, name);
+    }
+    match call.args.split_first() {
+        Some((first, rest)) if !first.as_bytes().starts_with(b"--") => {
+            let program = find(world, first, &call.executable);
+            Called::Compiler { program, argv0: first.clone(), args: rest.to_vec() }
+        }
+        _ => Called::Tool,
+    }
+}
+
+/// Where the libexec of Brioche's layout would be.
+fn resources(executable: &Path) -> PathBuf {
+    let prefix = executable.parent().and_then(Path::parent).unwrap_or(Path::new("/"));
+    prefix.join("libexec").join("brioche-cc")
+}
+
+fn brioche_layout(world: &dyn World, executable: &Path) -> Option<Called> {
+    let resources = resources(executable);
+    world.stat(&resources).ok().filter(crate::world::Stat::is_dir)?;
+    let compiler = resources.join(executable.file_name()?);
+    Some(match world.canonicalize(&resources.join("sysroot")) {
+        Ok(sysroot) => Called::Layout { compiler, sysroot },
+        Err(error) => {
+            Called::Broken(format!("failed to get sysroot path from 'libexec/brioche-cc/sysroot': {error}"))
+        }
+    })
+}
+
+fn masquerading(world: &dyn World, call: &Call, name: &OsStr) -> Called {
+    match find(world, name, &call.executable) {
+        Some(program) => {
+            Called::Compiler { program: Some(program), argv0: call.argv0.clone(), args: call.args.clone() }
+        }
+        None => Called::Broken(format!(
+            "failed to find c resource dir: {}",
+            resources(&call.executable).display()
+        )),
+    }
+}
+
+/// The program that a shell would run for `name`, but for ourselves.
+fn find(world: &dyn World, name: &OsStr, executable: &Path) -> Option<PathBuf> {
+    let usable = |path: PathBuf| {
+        let stat = world.stat(&path).ok()?;
+        let runs = stat.is_file() && stat.mode & 0o111 != 0;
+        (runs && !is_ourselves(world, &path, executable)).then_some(path)
+    };
+    if name.as_bytes().contains(&b'/') {
+        return usable(world.absolute(Path::new(name)));
+    }
+    let path = world.environment().get("PATH").unwrap_or(OsStr::new("/bin:/usr/bin")).to_owned();
+    let directories = path.as_bytes().split(|b| *b == b':').map(|directory| match directory {
+        b"" => world.cwd().to_owned(),
+        named => world.absolute(Path::new(OsStr::from_bytes(named))),
+    });
+    directories.map(|directory| directory.join(name)).find_map(usable)
+}
+
+/// Whether this is our own file, or a copy of it under another name: two copies that took each other for
+/// the compiler would call each other for ever.
+fn is_ourselves(world: &dyn World, path: &Path, executable: &Path) -> bool {
+    let (Ok(theirs), Ok(ours)) = (world.stat(path), world.stat(executable)) else { return false };
+    let same_file = (theirs.device, theirs.inode) == (ours.device, ours.inode);
+    let same_bytes = || match (world.read(path), world.read(executable)) {
+        (Ok(theirs), Ok(ours)) => theirs == ours,
+        _ => false,
+    };
+    let resolved = world.canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    same_file
+        || resolved.file_name() == Some(OsStr::new("brioche-cc"))
+        || theirs.size == ours.size && same_bytes()
+}

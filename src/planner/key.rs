@@ -1,0 +1,227 @@
+//! The local key of a unit, and the one table of what enters it.
+//!
+//! | field | what | why |
+//! |---|---|---|
+//! | `format` | the version of this table | a change of it is a decision |
+//! | `toolchain` | digest over the compiler and all that it runs and loads | another compiler, another object |
+//! | `driver` | gcc or clang, C or C++ driver, the name it is called by | defaults depend on it, and its messages start with the name |
+//! | `mode` | object or assembly | |
+//! | `language` | as for `-x` | |
+//! | `source` | its path as spelled | it names the unit in the object (`.file`) and in diagnostics |
+//! | `arguments` | in order: what acts on compiling, assembling and on the driver itself; not what only acts on preprocessing, its effect shows in the text; everything where the command line is recorded in the object; clang's linker options too, for it warns of unused ones | |
+//! | `naming` | options that a compile-and-link adds for the names of its auxiliary files | they show in the object |
+//! | `outputs` | the kinds of files that are made; their paths too where one shows in another (split DWARF, coverage, a recorded command line) | |
+//! | `directory` | the working directory, where debug information or coverage holds it | |
+//! | `charset` | the character set of the locale, where it is not UTF-8 | gcc reads sources in it |
+//! | `processor` | the processor's model and features under `-march=native` and its like | |
+//! | `files` | digests of files that options name and that are read by the compiler proper | |
+//! | `messages` | what the preprocessor wrote to standard error | it is part of what the user sees |
+//! | `text` | digest of the preprocessed text | |
+//!
+//! Left out on purpose: dependency options (a dependency file comes from this run's own preprocessor),
+//! the name of the output (but as said), options and variables that only change how diagnostics look (a
+//! result with diagnostics holds them itself), and every variable whose effect shows in the text.
+//!
+//! The encoding: each field as the length of its name and the name, the number of its values, and each
+//! value after its length; lengths and numbers are eight bytes, little endian. [`KeyHasher`] hashes that,
+//! [`KeyRecord`] keeps the same calls for `--explain`.
+
+use std::ffi::OsStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::argparse::{Debug, Family, Invocation, Mode, Role};
+use crate::planner::Unit;
+use crate::recipe::digest::{BlobDigest, ToolchainDigest, UnitKey};
+
+/// Everything that a key is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct KeyInputs<'a> {
+    /// The invocation.
+    pub invocation: &'a Invocation,
+    /// The unit of it.
+    pub unit: &'a Unit,
+    /// The file name that the driver is called by.
+    pub driver: &'a OsStr,
+    /// The compiler's identity.
+    pub toolchain: ToolchainDigest,
+    /// The working directory as the compiler sees it: `$PWD` where that names it, else the real path.
+    pub directory: &'a OsStr,
+    /// See [`super::environment::charset`].
+    pub charset: &'a [u8],
+    /// The processor, where the invocation asks for the native one; else empty.
+    pub processor: &'a [u8],
+    /// The digests of [`crate::argparse::Facts::files`], in order.
+    pub files: &'a [BlobDigest],
+    /// What the preprocessor wrote to standard error.
+    pub messages: &'a [u8],
+    /// The preprocessed text's digest.
+    pub text: BlobDigest,
+}
+
+/// Takes the fields of a key, in order.
+pub trait FieldWriter {
+    /// One field with its values.
+    fn field(&mut self, name: &'static str, values: &[&[u8]]);
+}
+
+/// Writes the fields of a key: the table in this module's documentation.
+pub fn write(inputs: &KeyInputs<'_>, writer: &mut dyn FieldWriter) {
+    let KeyInputs {
+        invocation,
+        unit,
+        driver,
+        toolchain,
+        directory,
+        charset,
+        processor,
+        files,
+        messages,
+        text,
+    } = *inputs;
+    let facts = &invocation.facts;
+    let compiler = invocation.compiler;
+    let family = match compiler.family {
+        Family::Gcc => b"gcc".as_slice(),
+        Family::Clang => b"clang",
+    };
+    writer.field("format", &[b"1"]);
+    writer.field("toolchain", &[toolchain.as_bytes()]);
+    writer.field("driver", &[family, if compiler.cxx { b"c++" } else { b"c" }, driver.as_encoded_bytes()]);
+    writer.field("mode", &[if invocation.mode == Mode::Assembly { b"assembly" } else { b"object" }]);
+    writer.field("language", &[unit.source.language.name.as_bytes()]);
+    writer.field("source", &[unit.source.path.as_encoded_bytes()]);
+    writer.field("arguments", &arguments(invocation, unit));
+    writer.field("naming", &bytes(&unit.source.naming));
+    let mut outputs: Vec<&[u8]> = Vec::new();
+    let paths_show = facts.split_dwarf || facts.coverage || facts.records_command_line || facts.save_temps;
+    for output in &unit.source.outputs {
+        outputs.push(output.kind.name().as_bytes());
+        if paths_show {
+            outputs.push(output.path.as_encoded_bytes());
+        }
+    }
+    writer.field("outputs", &outputs);
+    let cwd_shows =
+        facts.debug != Debug::None || facts.coverage || facts.records_cwd || facts.records_command_line;
+    writer.field("directory", &[if cwd_shows { directory.as_encoded_bytes() } else { b"" }]);
+    writer.field("charset", &[charset]);
+    writer.field("processor", &[processor]);
+    let files: Vec<&[u8]> = files.iter().map(|digest| digest.as_bytes().as_slice()).collect();
+    writer.field("files", &files);
+    writer.field("messages", &[messages]);
+    writer.field("text", &[text.as_bytes()]);
+}
+
+fn bytes(values: &[std::ffi::OsString]) -> Vec<&[u8]> {
+    values.iter().map(|value| value.as_encoded_bytes()).collect()
+}
+
+/// The arguments that are in the key; see the table. A unit's key is the same whether the unit was alone
+/// on its command line or one of several.
+fn arguments<'a>(invocation: &'a Invocation, unit: &Unit) -> Vec<&'a [u8]> {
+    let recorded = invocation.facts.records_command_line;
+    let clang = invocation.compiler.family == Family::Clang;
+    let enters = |index: usize, role| match role {
+        Role::Compile | Role::Assemble | Role::Driver => true,
+        Role::Preprocess | Role::Presentation | Role::Output | Role::Dependencies => recorded,
+        Role::Link => !invocation.links && (clang || recorded),
+        // Other inputs of a single compile are unused, and warned of.
+        Role::Input => !invocation.links && index != unit.source.arg && invocation.sources.len() == 1,
+        Role::Language => false,
+    };
+    let entering = invocation.args.iter().enumerate().filter(|(index, arg)| enters(*index, arg.role));
+    entering.flat_map(|(_, arg)| bytes(&arg.tokens)).collect()
+}
+
+/// The options that change how diagnostics look.
+#[must_use]
+pub fn presentation_options(invocation: &Invocation) -> Vec<&[u8]> {
+    let looks = invocation.args.iter().filter(|arg| arg.role == Role::Presentation);
+    looks.flat_map(|arg| bytes(&arg.tokens)).collect()
+}
+
+/// Hashes the encoding of the fields.
+#[derive(Debug, Clone, Default)]
+pub struct KeyHasher(blake3::Hasher);
+
+impl FieldWriter for KeyHasher {
+    fn field(&mut self, name: &'static str, values: &[&[u8]]) {
+        self.put(name.as_bytes());
+        self.0.update(&(values.len() as u64).to_le_bytes());
+        for value in values {
+            self.put(value);
+        }
+    }
+}
+
+impl KeyHasher {
+    fn put(&mut self, bytes: &[u8]) {
+        self.0.update(&(bytes.len() as u64).to_le_bytes()).update(bytes);
+    }
+
+    /// The digest over what was written.
+    #[must_use]
+    pub fn finish(&self) -> UnitKey {
+        self.0.finalize().into()
+    }
+}
+
+/// The key of these inputs.
+#[must_use]
+pub fn unit_key(inputs: &KeyInputs<'_>) -> UnitKey {
+    let mut hasher = KeyHasher::default();
+    write(inputs, &mut hasher);
+    hasher.finish()
+}
+
+/// Keeps the fields of a key, so that two keys can be compared.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyRecord {
+    fields: Vec<(String, Vec<Vec<u8>>)>,
+}
+
+impl FieldWriter for KeyRecord {
+    fn field(&mut self, name: &'static str, values: &[&[u8]]) {
+        self.fields.push((name.to_owned(), values.iter().map(|value| value.to_vec()).collect()));
+    }
+}
+
+impl KeyRecord {
+    /// The record of these inputs.
+    #[must_use]
+    pub fn of(inputs: &KeyInputs<'_>) -> Self {
+        let mut record = Self::default();
+        write(inputs, &mut record);
+        record
+    }
+
+    /// The names and values of the fields, in order.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, &[Vec<u8>])> {
+        self.fields.iter().map(|(name, values)| (name.as_str(), values.as_slice()))
+    }
+
+    /// The fields that differ from an `earlier` record, with the earlier values and ours.
+    #[must_use]
+    pub fn differences<'a>(&'a self, earlier: &'a Self) -> Vec<Difference<'a>> {
+        let paired = self.fields.iter().map(|(name, now)| {
+            let then = earlier.fields.iter().find(|(other, _)| other == name);
+            (name.as_str(), then.map_or(&[][..], |(_, then)| then.as_slice()), now.as_slice())
+        });
+        paired
+            .filter(|(_, then, now)| then != now)
+            .map(|(field, then, now)| Difference { field, then, now })
+            .collect()
+    }
+}
+
+/// A field that differs between two keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Difference<'a> {
+    /// Its name.
+    pub field: &'a str,
+    /// Its values in the earlier key.
+    pub then: &'a [Vec<u8>],
+    /// Its values in this one.
+    pub now: &'a [Vec<u8>],
+}

@@ -1,0 +1,10 @@
+//! An [`Invocation`] becomes a [`CompilePlan`]: one unit a source, and the link that joins them, if
+//! there is one. Pure: decides which command makes what, and what enters a key.
+
+pub mod environment;
+pub mod key;
+mod plan;
+pub mod recipe;
+pub mod report;
+
+pub use plan::{CompilePlan, LinkStep, Object, Unit, plan};

@@ -1,0 +1,187 @@
+//! Splitting an invocation into units and a link.
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+
+use crate::argparse::{Family, Invocation, Mode, Output, OutputKind, Refusal, Role, Source};
+use crate::preprocess::source_arguments;
+
+/// What there is to do: compiles that stand alone, then perhaps one link.
+#[derive(Debug, Clone)]
+pub struct CompilePlan {
+    /// One for each source, in order.
+    pub units: Vec<Unit>,
+    /// The link, where the invocation links.
+    pub link: Option<LinkStep>,
+}
+
+/// The compile of one source.
+#[derive(Debug, Clone)]
+pub struct Unit {
+    /// The source, and why it is not cacheable, if it isn't.
+    pub source: Source,
+    /// Where its object goes.
+    pub object: Object,
+    command: Command,
+}
+
+/// What the real compiler is run with on a miss.
+#[derive(Debug, Clone)]
+enum Command {
+    /// The user's own command.
+    Own(Vec<OsString>),
+    /// What concerns this unit of several; the source and the place of a temporary object follow.
+    Part(Vec<OsString>),
+}
+
+/// Where a unit's object goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Object {
+    /// To the place that the command line names.
+    InPlace,
+    /// To a temporary file that a link then reads.
+    Temporary,
+}
+
+/// A link of objects made by units.
+#[derive(Debug, Clone)]
+pub struct LinkStep {
+    args: Vec<LinkArgument>,
+}
+
+#[derive(Debug, Clone)]
+enum LinkArgument {
+    Given(OsString),
+    Unit(usize),
+}
+
+/// Plans an invocation. `argv` is what the user gave, response files unexpanded.
+///
+/// # Errors
+/// The reasons why the real compiler must be run as it was called: the invocation's own, and those that
+/// concern splitting it.
+pub fn plan(invocation: &Invocation, argv: &[OsString]) -> Result<CompilePlan, Vec<Refusal>> {
+    let mut refusals = invocation.refusals.clone();
+    let links = match invocation.mode {
+        Mode::Object | Mode::Assembly => false,
+        Mode::Link => true,
+        _ => {
+            if refusals.is_empty() {
+                refusals.push(Refusal::new("not-a-compile", "", "nothing here that could be cached"));
+            }
+            return Err(refusals);
+        }
+    };
+    let single = !links && invocation.sources.len() == 1;
+    if !single {
+        refusals.extend(split_refusals(invocation));
+    }
+    if invocation.sources.is_empty() {
+        refusals.push(Refusal::new("nothing-to-compile", "", "there is no source to compile"));
+    } else if invocation.sources.iter().all(|source| !source.refusals.is_empty()) {
+        refusals.extend(invocation.sources.iter().flat_map(|source| source.refusals.clone()));
+    }
+    if !refusals.is_empty() {
+        return Err(refusals);
+    }
+    let units = invocation.sources.iter().map(|source| Unit {
+        source: source.clone(),
+        object: if links { Object::Temporary } else { Object::InPlace },
+        command: if single {
+            Command::Own(argv.to_vec())
+        } else {
+            Command::Part(unit_arguments(invocation, source))
+        },
+    });
+    Ok(CompilePlan { units: units.collect(), link: links.then(|| link_step(invocation)) })
+}
+
+/// What keeps an invocation whole though each of its sources might be cached.
+fn split_refusals(invocation: &Invocation) -> Option<Refusal> {
+    let is_source = |index| invocation.sources.iter().any(|source| source.arg == index);
+    let unused =
+        invocation.args.iter().enumerate().find(|(i, arg)| arg.role == Role::Input && !is_source(*i));
+    match unused {
+        // The driver warns of it once, not once for each source.
+        Some((_, arg)) if !invocation.links => Some(Refusal::new(
+            "unused-input",
+            arg.tokens.first().cloned().unwrap_or_default(),
+            "an input for the linker, which does not run",
+        )),
+        _ => None,
+    }
+}
+
+/// The command of one unit out of several: everything that concerns compiling, this source alone.
+fn unit_arguments(invocation: &Invocation, source: &Source) -> Vec<OsString> {
+    let goes = |role| match role {
+        Role::Preprocess | Role::Compile | Role::Assemble | Role::Presentation | Role::Driver => true,
+        // clang warns of linker options that it does not use, so what was there stays there.
+        Role::Output | Role::Dependencies | Role::Link => !invocation.links,
+        Role::Input | Role::Language => false,
+    };
+    let mut args: Vec<OsString> =
+        invocation.args.iter().filter(|arg| goes(arg.role)).flat_map(|arg| arg.tokens.clone()).collect();
+    if invocation.links {
+        args.extend(source.naming.iter().cloned());
+        if let Some(file) = &source.dependencies {
+            let style = if file.system { "-MD" } else { "-MMD" };
+            args.extend([style.into(), "-MF".into(), file.path.clone()]);
+            args.extend(file.options.iter().cloned());
+        }
+    }
+    args
+}
+
+fn link_step(invocation: &Invocation) -> LinkStep {
+    let mut args = Vec::new();
+    for (index, arg) in invocation.args.iter().enumerate() {
+        if let Some(unit) = invocation.sources.iter().position(|source| source.arg == index) {
+            args.push(LinkArgument::Unit(unit));
+        } else if !matches!(arg.role, Role::Preprocess | Role::Dependencies | Role::Language) {
+            args.extend(arg.tokens.iter().cloned().map(LinkArgument::Given));
+        }
+    }
+    if invocation.compiler.family == Family::Clang {
+        // It would warn of compile options, for which this command has no use.
+        args.insert(0, LinkArgument::Given("-Qunused-arguments".into()));
+    }
+    LinkStep { args }
+}
+
+impl LinkStep {
+    /// The link's arguments, given the object of each unit.
+    #[must_use]
+    pub fn arguments(&self, objects: &[&Path]) -> Vec<OsString> {
+        let argument = |arg: &LinkArgument| match arg {
+            LinkArgument::Given(given) => given.clone(),
+            LinkArgument::Unit(unit) => objects.get(*unit).map(OsString::from).unwrap_or_default(),
+        };
+        self.args.iter().map(argument).collect()
+    }
+}
+
+impl Unit {
+    /// The real compiler's arguments on a miss. `object` is the temporary file of an
+    /// [`Object::Temporary`]; it is not looked at otherwise.
+    #[must_use]
+    pub fn arguments(&self, object: &OsStr) -> Vec<OsString> {
+        let mut args = match &self.command {
+            Command::Own(argv) => return argv.clone(),
+            Command::Part(args) => args.clone(),
+        };
+        if self.object == Object::Temporary {
+            args.extend(["-c".into(), "-o".into(), object.to_owned()]);
+        }
+        args.extend(source_arguments(&self.source));
+        args
+    }
+
+    /// The files that the compile leaves, the object too where it is temporary.
+    #[must_use]
+    pub fn outputs(&self, object: &OsStr) -> Vec<Output> {
+        let temporary = || Output { kind: OutputKind::Object, path: object.to_owned(), optional: false };
+        let made = (self.object == Object::Temporary).then(temporary);
+        self.source.outputs.iter().cloned().chain(made).collect()
+    }
+}

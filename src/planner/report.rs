@@ -1,0 +1,155 @@
+//! A plan as data for others: the object that `--plan=json` prints, and the same for people.
+
+use std::ffi::OsStr;
+use std::fmt::{self, Display};
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::argparse::{Family, Invocation, Mode, Refusal, Source};
+
+/// The object that `--plan=json` prints; its shape is a contract.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlanReport {
+    compiler: CompilerReport,
+    cacheable: bool,
+    refusals: Vec<RefusalReport>,
+    mode: &'static str,
+    links: bool,
+    units: Vec<UnitReport>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct CompilerReport {
+    kind: &'static str,
+    path: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct RefusalReport {
+    token: &'static str,
+    argument: String,
+    why: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct UnitReport {
+    source: String,
+    language: &'static str,
+    cacheable: bool,
+    refusals: Vec<RefusalReport>,
+    outputs: Vec<OutputReport>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct OutputReport {
+    kind: &'static str,
+    path: String,
+}
+
+impl PlanReport {
+    /// Reports what a command line means and what keeps it from being cached as a whole.
+    #[must_use]
+    pub fn new(compiler: &Path, invocation: &Invocation, refusals: &[Refusal]) -> Self {
+        let kind = match invocation.compiler.family {
+            Family::Gcc => "gcc",
+            Family::Clang => "clang",
+        };
+        Self {
+            compiler: CompilerReport { kind, path: text(compiler.as_os_str()) },
+            cacheable: refusals.is_empty(),
+            refusals: refusals.iter().map(RefusalReport::new).collect(),
+            mode: mode_name(invocation.mode),
+            links: invocation.links,
+            units: invocation.sources.iter().map(|source| UnitReport::new(source, refusals)).collect(),
+        }
+    }
+
+    /// Reports a program that is no compiler that we know.
+    #[must_use]
+    pub fn unknown(compiler: &Path, refusal: &Refusal) -> Self {
+        Self {
+            compiler: CompilerReport { kind: "unknown", path: text(compiler.as_os_str()) },
+            cacheable: false,
+            refusals: vec![RefusalReport::new(refusal)],
+            mode: "other",
+            links: false,
+            units: Vec::new(),
+        }
+    }
+
+    /// As JSON, indented.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        serde_json::to_string_pretty(self).unwrap_or_default()
+    }
+}
+
+impl RefusalReport {
+    fn new(refusal: &Refusal) -> Self {
+        Self { token: refusal.token, argument: text(&refusal.argument), why: refusal.why }
+    }
+}
+
+impl UnitReport {
+    fn new(source: &Source, whole: &[Refusal]) -> Self {
+        let outputs = source.outputs.iter();
+        Self {
+            source: text(&source.path),
+            language: source.language.name,
+            cacheable: source.refusals.is_empty() && whole.is_empty(),
+            refusals: source.refusals.iter().map(RefusalReport::new).collect(),
+            outputs: outputs.map(|o| OutputReport { kind: o.kind.name(), path: text(&o.path) }).collect(),
+        }
+    }
+}
+
+/// Bytes that are not UTF-8 are tick-encoded.
+fn text(bytes: &OsStr) -> String {
+    match bytes.to_str() {
+        Some(text) => text.to_owned(),
+        None => tick_encoding::encode(bytes.as_encoded_bytes()).into_owned(),
+    }
+}
+
+/// The names of the modes, as `--plan=json` has them.
+fn mode_name(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Object => "object",
+        Mode::Assembly => "assembly",
+        Mode::Preprocess => "preprocess",
+        Mode::Dependencies => "dependencies",
+        Mode::Link => "link",
+        Mode::Pch => "pch",
+        Mode::Syntax => "syntax",
+        Mode::Info => "info",
+        Mode::None => "none",
+        Mode::Error => "error",
+        Mode::Mixed => "mixed",
+        Mode::Other => "other",
+    }
+}
+
+impl Display for PlanReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "compiler  {} ({})", self.compiler.path, self.compiler.kind)?;
+        writeln!(f, "mode      {}{}", self.mode, if self.links { ", links" } else { "" })?;
+        writeln!(f, "cacheable {}", if self.cacheable { "yes" } else { "no" })?;
+        refusals(f, "          ", &self.refusals)?;
+        for unit in &self.units {
+            writeln!(f, "unit      {} ({})", unit.source, unit.language)?;
+            refusals(f, "          ", &unit.refusals)?;
+            for output in &unit.outputs {
+                writeln!(f, "          {:<14} {}", output.kind, output.path)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn refusals(f: &mut fmt::Formatter<'_>, indent: &str, refusals: &[RefusalReport]) -> fmt::Result {
+    for RefusalReport { token, argument, why } in refusals {
+        writeln!(f, "{indent}refused: {token} ({argument}): {why}")?;
+    }
+    Ok(())
+}

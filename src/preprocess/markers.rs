@@ -1,0 +1,99 @@
+//! Line markers: which files the preprocessor says it entered.
+//!
+//! Their form is that of *Preprocessor Output* in the manual of GNU cpp: `# LINE "FILE" FLAGS`, with the
+//! file name escaped as in a string literal; clang writes the same.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+
+/// The files named by the line markers of a preprocessed text, each once, in order of first mention.
+///
+/// A `#line` directive names files that nobody read: they are listed too. That is harmless to whoever
+/// asks whether everything is still the same, and no file that was read is missing.
+#[must_use]
+pub fn files(text: &[u8]) -> Vec<PathBuf> {
+    let mut seen = BTreeSet::new();
+    let mut files = Vec::new();
+    let mut last: &[u8] = b"";
+    for line in marker_lines(text) {
+        let Some(quoted) = quoted_name(line) else { continue };
+        if quoted == last {
+            continue;
+        }
+        last = quoted;
+        let name = unescape(quoted);
+        // `<built-in>`, `<command-line>`; `"/work/dir//"` is gcc's way to name the working directory.
+        let pseudo = name.first() == Some(&b'<') && name.last() == Some(&b'>') || name.ends_with(b"//");
+        if !pseudo && !name.is_empty() && seen.insert(name.clone()) {
+            files.push(PathBuf::from(OsString::from_vec(name)));
+        }
+    }
+    files
+}
+
+/// Lines that start with `# `, without it.
+fn marker_lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let first = text.starts_with(b"# ").then_some(2);
+    let later = memchr::memmem::find_iter(text, b"\n# ").map(|at| at + 3);
+    first.into_iter().chain(later).map(|start| {
+        let end = memchr::memchr(b'\n', &text[start..]).map_or(text.len(), |length| start + length);
+        &text[start..end]
+    })
+}
+
+/// What stands between the quotes after the line number, still escaped.
+fn quoted_name(line: &[u8]) -> Option<&[u8]> {
+    let digits = line.iter().take_while(|b| b.is_ascii_digit()).count();
+    let rest = line[digits..].strip_prefix(b" \"")?;
+    let mut at = 0;
+    while digits > 0 && at < rest.len() {
+        match rest[at] {
+            b'"' => return Some(&rest[..at]),
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+    None
+}
+
+/// Undoes `\\`, `\"` and octal escapes.
+fn unescape(quoted: &[u8]) -> Vec<u8> {
+    let mut name = Vec::with_capacity(quoted.len());
+    let mut rest = quoted;
+    while let Some((&byte, tail)) = rest.split_first() {
+        rest = tail;
+        if byte != b'\\' {
+            name.push(byte);
+            continue;
+        }
+        let octal = rest.iter().take(3).take_while(|b| (b'0'..=b'7').contains(b)).count();
+        if octal > 0 {
+            name.push(rest[..octal].iter().fold(0_u8, |sum, b| sum.wrapping_mul(8).wrapping_add(b - b'0')));
+            rest = &rest[octal..];
+        } else if let Some((&escaped, tail)) = rest.split_first() {
+            name.push(escaped);
+            rest = tail;
+        }
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_listed_once_in_order_and_unescaped() {
+        let text = b"# 0 \"a b.c\"\n# 0 \"<built-in>\"\n# 1 \"/w//\"\n# 1 \"in\\\"c/\\303\\244.h\" 1 3\nint x;\n# 2 \"a b.c\" 2\n#pragma x\n# 3 \"q\\\\.h\" 1\n";
+        let names: Vec<_> = files(text).into_iter().map(|p| p.into_os_string().into_vec()).collect();
+        assert_eq!(names, [b"a b.c".to_vec(), "in\"c/ä.h".as_bytes().to_vec(), b"q\\.h".to_vec()]);
+    }
+
+    #[test]
+    fn what_is_no_marker_is_passed_over() {
+        assert!(files(b"# 1 \"unterminated\\").is_empty());
+        assert!(files(b"# \"x.h\"\n# 12\n #1 \"y\"\n").is_empty());
+    }
+}

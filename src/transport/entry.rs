@@ -1,0 +1,115 @@
+//! What the local store keeps of a compile.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Job, SemanticRules};
+use crate::argparse::OutputKind;
+use crate::manifest::{InputSet, Match};
+use crate::planner::key::KeyRecord;
+use crate::preprocess::Traits;
+use crate::recipe::digest::BlobDigest;
+use crate::world::Stream;
+
+/// How many results one key keeps: they differ only in what was read beside the text, and in how
+/// diagnostics look.
+const MOST: usize = 8;
+
+/// One result of a compile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Entry {
+    /// What it read.
+    pub(super) inputs: InputSet,
+    /// The files that it left, in the order of the job's outputs.
+    pub(super) outputs: Vec<Kept>,
+    /// What it wrote to the streams, in order.
+    pub(super) diagnostics: Vec<(Stream, Vec<u8>)>,
+    /// How diagnostics were asked to look.
+    pub(super) presentation: BlobDigest,
+    /// How long it took, milliseconds.
+    pub(super) took: u64,
+}
+
+/// One file that a compile left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Kept {
+    pub(super) kind: OutputKind,
+    /// `None` for an optional output that was not made, and for a dependency file, which every run of
+    /// the preprocessor writes anew.
+    pub(super) blob: Option<BlobDigest>,
+    pub(super) executable: bool,
+}
+
+/// The results under one key, newest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Entries(Vec<Entry>);
+
+impl Entries {
+    /// Reads a record; anything that is none is as good as nothing.
+    pub(super) fn decode(bytes: &[u8]) -> Self {
+        postcard::from_bytes(bytes).unwrap_or_default()
+    }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        postcard::to_stdvec(self).unwrap_or_default()
+    }
+
+    pub(super) fn add(&mut self, entry: Entry) {
+        let same = |other: &Entry| other.inputs == entry.inputs && other.presentation == entry.presentation;
+        self.0.retain(|other| !same(other));
+        self.0.insert(0, entry);
+        self.0.truncate(MOST);
+    }
+
+    /// The entry that serves this job, and whether exactly. An exact one goes first.
+    pub(super) fn find(&self, job: &Job<'_>, now: &InputSet, quiet: bool) -> Option<(&Entry, bool)> {
+        let fits = |entry: &&Entry| entry.fits(job);
+        let exact = self.0.iter().filter(fits).find(|entry| entry.inputs == *now);
+        let semantic = || {
+            let serves = |entry: &&Entry| quiet && entry.serves_semantically(now, job.semantic);
+            self.0.iter().filter(fits).find(serves)
+        };
+        exact.map(|entry| (entry, true)).or_else(|| semantic().map(|entry| (entry, false)))
+    }
+}
+
+impl Entry {
+    /// Whether it holds what the job must leave, and says it as this caller would see it.
+    fn fits(&self, job: &Job<'_>) -> bool {
+        let looks = self.diagnostics.is_empty() || self.presentation == job.presentation;
+        let kinds = self.outputs.iter().map(|kept| kept.kind);
+        looks && kinds.eq(job.outputs.iter().map(|output| output.kind))
+    }
+
+    /// The exceptions of the semantic hit; each is something that equal preprocessed text does not show.
+    fn serves_semantically(&self, now: &InputSet, rules: SemanticRules) -> bool {
+        let Match::Differs { traits, layout, .. } = self.inputs.compare(now) else { return true };
+        let columns = self.inputs.traits().has(Traits::COLUMN) || now.traits().has(Traits::COLUMN);
+        let comments = match rules.fallthrough {
+            None => false,
+            Some(1) => true,
+            Some(_) => traits.has(Traits::FALL),
+        };
+        rules.allowed && self.diagnostics.is_empty() && !columns && !comments && !(rules.layout && layout)
+    }
+}
+
+/// What a unit's latest result was made of, for `--explain`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// The fields of its key.
+    pub key: KeyRecord,
+    /// What it read.
+    pub inputs: InputSet,
+}
+
+impl Explanation {
+    pub(super) fn encode(key: &KeyRecord, inputs: &InputSet) -> Vec<u8> {
+        postcard::to_stdvec(&(key, inputs)).unwrap_or_default()
+    }
+
+    /// Reads a record; `None` when it is none.
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        postcard::from_bytes(bytes).ok()
+    }
+}

@@ -1,0 +1,183 @@
+//! Where a compile is baked. A transport takes the proposal's three messages; a [`Job`] carries what each
+//! kind of transport needs.
+
+mod entry;
+mod local;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub use entry::Explanation;
+pub use local::LocalTransport;
+
+use crate::argparse::Output;
+use crate::planner::key::KeyRecord;
+use crate::recipe::digest::{ArtifactHash, BlobDigest, RecordName, UnitKey};
+use crate::world::{Command, Exit, Sink};
+
+/// A transport that is broken. A compile that fails is none: it is a [`Baked`].
+#[derive(Debug, thiserror::Error)]
+pub enum TransportError {
+    /// The store can't be used.
+    #[error(transparent)]
+    Store(#[from] crate::store::StoreError),
+    /// The compiler could not be run.
+    #[error("cannot run {program}: {source}")]
+    Run {
+        /// The compiler.
+        program: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A file could not be taken or put.
+    #[error("{path}: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+impl TransportError {
+    /// A stable word for statistics.
+    #[must_use]
+    pub fn token(&self) -> &'static str {
+        match self {
+            Self::Store(_) => "store",
+            Self::Run { .. } => "run",
+            Self::File { .. } => "file",
+        }
+    }
+}
+
+/// When an earlier result may serve though other bytes were read, given equal preprocessed text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SemanticRules {
+    /// Whether it may at all for this unit.
+    pub allowed: bool,
+    /// A warning depends on "falls through" comments, at this level.
+    pub fallthrough: Option<u8>,
+    /// A warning depends on how lines are indented.
+    pub layout: bool,
+}
+
+/// A unit to bake, with all that it takes.
+pub struct Job<'a> {
+    /// The unit's local key.
+    pub key: UnitKey,
+    /// The fields of the key.
+    pub record: &'a KeyRecord,
+    /// The name of "this unit" across its versions: same place, source and output.
+    pub unit: RecordName,
+    /// The files that the preprocessor read.
+    pub inputs: &'a [PathBuf],
+    /// The user's own command, or the unit's part of it.
+    pub command: Command,
+    /// The files that it leaves, in their final places.
+    pub outputs: Vec<Output>,
+    /// The dependency file of this very run, where one is among the outputs.
+    pub dependencies: Option<&'a [u8]>,
+    /// Digest over what decides how diagnostics look.
+    pub presentation: BlobDigest,
+    /// What may serve.
+    pub semantic: SemanticRules,
+    /// When the preprocessor was started, nanoseconds since the epoch.
+    pub started: i128,
+    /// Whether the preprocessor, run again, gives the same text again.
+    pub confirm: &'a (dyn Fn() -> bool + Sync),
+}
+
+/// How a unit was baked. Its outputs are in place, and its diagnostics were given to the sink.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Baked {
+    /// An earlier result served.
+    Hit(Hit),
+    /// The compiler ran.
+    Compiled {
+        /// How it ended.
+        exit: Exit,
+        /// Whether the result was kept, and if not, why.
+        kept: Kept,
+    },
+}
+
+/// An earlier result that served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hit {
+    /// Whether all that it read is the same, byte for byte; else only the preprocessed text is.
+    pub exact: bool,
+    /// How long the compile took when it ran, milliseconds.
+    pub saved: u64,
+}
+
+/// Whether a compile's result was kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// It was.
+    Stored,
+    /// The store is only read.
+    ReadOnly,
+    /// The compile failed.
+    Failed,
+    /// A file that it read changed meanwhile.
+    InputsChanged,
+    /// It holds the time of day.
+    TimeMacro,
+    /// It did not leave the files that it should.
+    OutputMissing,
+    /// It was compared with a stored result (`BRIOCHE_CC_VERIFY`).
+    Verified {
+        /// Whether they were the same.
+        same: bool,
+    },
+    /// The store failed.
+    StoreFailed,
+}
+
+impl std::fmt::Display for Kept {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Stored => "stored",
+            Self::ReadOnly => "not stored: the store is only read",
+            Self::Failed => "not stored: the compile failed",
+            Self::InputsChanged => "not stored: a file that it read changed meanwhile",
+            Self::TimeMacro => "not stored: it holds the time of day",
+            Self::OutputMissing => "not stored: an output is missing",
+            Self::Verified { same: true } => "compared with the stored result: the same",
+            Self::Verified { same: false } => "compared with the stored result: different",
+            Self::StoreFailed => "not stored: the store failed",
+        })
+    }
+}
+
+/// An artifact that the calling process sees, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InputArtifact {
+    /// Its hash.
+    pub artifact: ArtifactHash,
+    /// Its place.
+    pub path: PathBuf,
+}
+
+/// The three messages of the proposal.
+pub trait Transport: Sync {
+    /// *get-inputs*: the artifacts that the calling process sees. None, where nothing gave it any.
+    ///
+    /// # Errors
+    /// When the transport is broken.
+    fn get_inputs(&self) -> Result<Vec<InputArtifact>, TransportError>;
+
+    /// *create-artifact*: takes a file as an artifact.
+    ///
+    /// # Errors
+    /// When the file can't be read or kept.
+    fn create_artifact(&self, path: &Path) -> Result<ArtifactHash, TransportError>;
+
+    /// *bake-recipe*: bakes a unit and puts its outputs in place.
+    ///
+    /// # Errors
+    /// When the transport is broken *before* anything was put in place or run: the caller may run the
+    /// compiler itself.
+    fn bake(&self, job: &Job<'_>, sink: Sink<'_>) -> Result<Baked, TransportError>;
+}

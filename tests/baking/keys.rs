@@ -1,0 +1,110 @@
+//! Two-sided keys: what must hit, hits; what must miss, misses.
+
+use crate::support::{Bench, compilers};
+
+const HELLO: &str = "#include \"a.h\"\nint main(void) { return VALUE; }\n";
+
+fn bench() -> Bench {
+    let bench = Bench::new();
+    bench.write("a.c", HELLO);
+    bench.write("a.h", "#define VALUE 3\n");
+    bench
+}
+
+#[test]
+fn the_same_again_hits() {
+    for compiler in compilers(&["gcc", "gcc-11", "clang-14", "clang-19"]) {
+        let bench = bench();
+        let args = [compiler, "-O2", "-c", "a.c"];
+        bench.misses(&args);
+        let first = bench.read("a.o");
+        bench.remove("a.o");
+        bench.hits(&args);
+        assert_eq!(bench.read("a.o"), first);
+        assert_eq!(bench.statistics().number("hits_exact"), 1);
+    }
+}
+
+#[test]
+fn an_option_that_makes_other_code_misses() {
+    let bench = bench();
+    bench.misses(&["gcc", "-O2", "-c", "a.c"]);
+    for args in [
+        &["gcc", "-O3", "-c", "a.c"][..],
+        &["gcc", "-O2", "-g", "-c", "a.c"],
+        &["gcc", "-O2", "-fPIC", "-c", "a.c"],
+        &["gcc", "-O2", "-march=x86-64-v2", "-c", "a.c"],
+        &["gcc", "-O2", "-S", "a.c", "-o", "a.o"],
+        &["gcc", "-O2", "-Wa,--noexecstack", "-c", "a.c"],
+        &["gcc", "-O2", "-std=c99", "-c", "a.c"],
+        &["g++", "-O2", "-c", "a.c"],
+        &["gcc", "-O2", "-x", "c++", "-c", "a.c"],
+        &["clang-14", "-O2", "-c", "a.c"],
+    ] {
+        bench.misses(args);
+        bench.hits(args);
+    }
+    bench.hits(&["gcc", "-O2", "-c", "a.c"]);
+}
+
+#[test]
+fn the_order_of_options_counts() {
+    let bench = bench();
+    for args in [
+        &["gcc", "-O2", "-O0", "-c", "a.c"][..],
+        &["gcc", "-O0", "-O2", "-c", "a.c"],
+        &["gcc", "-g3", "-g0", "-c", "a.c"],
+        &["gcc", "-g0", "-g3", "-c", "a.c"],
+    ] {
+        bench.misses(args);
+        bench.hits(args);
+    }
+}
+
+#[test]
+fn what_only_the_preprocessor_sees_hits_while_its_text_is_the_same() {
+    let bench = bench();
+    bench.misses(&["gcc", "-c", "a.c"]);
+    bench.hits(&["gcc", "-DUNUSED=1", "-c", "a.c"]);
+    bench.hits(&["gcc", "-I.", "-c", "a.c"]);
+    bench.misses(&["gcc", "-Dmain=start", "-c", "a.c"]);
+}
+
+#[test]
+fn a_changed_header_misses_and_a_changed_comment_hits() {
+    let bench = bench();
+    let args = ["gcc", "-c", "a.c"];
+    bench.misses(&args);
+    bench.write("a.h", "#define VALUE 4\n");
+    bench.misses(&args);
+    bench.write("a.h", "#define VALUE /* four */ 4\n");
+    bench.hits(&args);
+    assert_eq!(bench.statistics().number("hits_semantic"), 1);
+}
+
+#[test]
+fn the_name_of_the_object_does_not_count() {
+    let bench = bench();
+    bench.misses(&["gcc", "-c", "a.c"]);
+    bench.hits(&["gcc", "-c", "a.c", "-o", "other.o"]);
+    assert_eq!(bench.read("a.o"), bench.read("other.o"));
+}
+
+#[test]
+fn the_directory_counts_with_debug_information_only() {
+    let bench = bench();
+    for directory in ["one", "two"] {
+        bench.write(&format!("{directory}/a.c"), "int x;\n");
+    }
+    let run = |directory: &str, args: &[&str]| {
+        let before = bench.statistics().hits();
+        let status = bench.wrapper(args).current_dir(bench.work().join(directory)).status().expect("it runs");
+        assert!(status.success());
+        bench.statistics().hits() - before
+    };
+    assert_eq!(run("one", &["gcc", "-c", "a.c"]), 0);
+    assert_eq!(run("two", &["gcc", "-c", "a.c"]), 1);
+    assert_eq!(run("one", &["gcc", "-g", "-c", "a.c"]), 0);
+    assert_eq!(run("two", &["gcc", "-g", "-c", "a.c"]), 0);
+    assert_eq!(run("two", &["gcc", "-g", "-c", "a.c"]), 1);
+}

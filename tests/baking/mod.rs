@@ -1,0 +1,8 @@
+//! Real compilers, end to end.
+
+mod faults;
+mod hidden;
+mod keys;
+mod outputs;
+mod semantic;
+mod split;

@@ -1,0 +1,158 @@
+//! The remembered digests of files.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+
+use bakeplan::recipe::digest::BlobDigest;
+use bakeplan::store::Remembered;
+use bakeplan::world::Stat;
+
+use super::{open, open_read_only, temporary};
+
+const NOW: i128 = 1_700_000_000_000_000_000;
+const OLD: i128 = NOW - 3_600_000_000_000;
+
+fn stat(inode: u64) -> Stat {
+    Stat { device: 42, inode, mode: 0o100_644, links: 1, size: 1234, modified: OLD, changed: OLD }
+}
+
+fn what(text: &str) -> Remembered {
+    Remembered { digest: BlobDigest::of(text.as_bytes()), traits: 0x8000_0001, layout: u64::MAX - 7 }
+}
+
+#[test]
+fn a_file_is_remembered_by_every_field() {
+    let dir = temporary();
+    let store = open(dir.path());
+    assert_eq!(store.identity().get(&stat(1)), None);
+    assert!(store.identity().put(&stat(1), NOW, &what("a")));
+    assert_eq!(store.identity().get(&stat(1)), Some(what("a")));
+    assert_eq!(open(dir.path()).identity().get(&stat(1)), Some(what("a")), "another process");
+    let others = [
+        Stat { device: 43, ..stat(1) },
+        Stat { inode: 2, ..stat(1) },
+        Stat { size: 1235, ..stat(1) },
+        Stat { modified: OLD + 1, ..stat(1) },
+        Stat { changed: OLD + 1, ..stat(1) },
+        Stat { mode: 0o010_644, ..stat(1) },
+    ];
+    for other in others {
+        assert_eq!(store.identity().get(&other), None, "{other:?}");
+    }
+    let same = Stat { mode: 0o100_600, links: 2, ..stat(1) };
+    assert_eq!(store.identity().get(&same), Some(what("a")), "mode and links are not content");
+}
+
+#[test]
+fn an_inode_that_is_used_again_replaces_what_it_was() {
+    let dir = temporary();
+    let store = open(dir.path());
+    let reused = Stat { changed: OLD + 5, ..stat(1) };
+    assert!(store.identity().put(&stat(1), NOW, &what("old")));
+    assert!(store.identity().put(&reused, NOW, &what("new")));
+    assert_eq!(store.identity().get(&reused), Some(what("new")));
+    assert_eq!(store.identity().get(&stat(1)), None);
+    assert_eq!(store.verify().unwrap().identities, 1);
+}
+
+#[test]
+fn a_file_that_has_just_changed_is_not_remembered() {
+    let dir = temporary();
+    let store = open(dir.path());
+    let edge = NOW - Stat::GRANULARITY;
+    for fresh in [
+        Stat { modified: edge, ..stat(1) },
+        Stat { changed: edge, ..stat(1) },
+        Stat { changed: NOW + 1, ..stat(1) },
+    ] {
+        assert!(!store.identity().put(&fresh, NOW, &what("a")), "{fresh:?}");
+        assert_eq!(store.identity().get(&fresh), None);
+    }
+    let settled = Stat { modified: edge - 1, changed: edge - 1, ..stat(1) };
+    assert!(store.identity().put(&settled, NOW, &what("a")));
+    assert_eq!(store.identity().get(&settled), Some(what("a")));
+}
+
+#[test]
+fn a_damaged_slot_is_as_good_as_empty() {
+    let dir = temporary();
+    let table = dir.path().join("v1/identity");
+    assert!(open(dir.path()).identity().put(&stat(1), NOW, &what("a")));
+    let whole = fs::read(&table).unwrap();
+    let at = whole.iter().position(|b| *b != 0).unwrap();
+    assert_eq!(at % 128, 0, "a slot begins with the device");
+    for byte in at..at + 128 {
+        let mut flipped = whole.clone();
+        flipped[byte] ^= 0x10;
+        fs::write(&table, &flipped).unwrap();
+        let store = open(dir.path());
+        assert_eq!(store.identity().get(&stat(1)), None, "byte {}", byte - at);
+        let report = store.verify().unwrap();
+        assert_eq!((report.identities, report.damaged_identities), (0, 1));
+    }
+    for cut in [at + 1, at + 64, at + 127] {
+        fs::write(&table, &whole[..cut]).unwrap();
+        assert_eq!(open(dir.path()).identity().get(&stat(1)), None, "cut off");
+    }
+    let store = open(dir.path());
+    assert!(store.identity().put(&stat(1), NOW, &what("b")), "the slot is used again");
+    assert_eq!(store.identity().get(&stat(1)), Some(what("b")));
+    assert!(store.verify().unwrap().is_clean());
+}
+
+/// Half of one write and half of another, as two processes may leave it.
+#[test]
+fn a_torn_slot_is_ignored() {
+    let dir = temporary();
+    let table = dir.path().join("v1/identity");
+    let store = open(dir.path());
+    let put = |text: &str| {
+        assert!(store.identity().put(&stat(1), NOW, &what(text)));
+        fs::read(&table).unwrap()
+    };
+    let (first, second) = (put("first"), put("second"));
+    let at = first.iter().position(|b| *b != 0).unwrap();
+    for split in [at + 48, at + 64, at + 72, at + 112, at + 120] {
+        fs::write(&table, [&first[..split], &second[split..]].concat()).unwrap();
+        assert_eq!(store.identity().get(&stat(1)), None, "torn at {}", split - at);
+    }
+}
+
+#[test]
+fn many_files_fit_and_a_full_set_forgets_its_oldest() {
+    let dir = temporary();
+    let store = open(dir.path());
+    let total = 20_000;
+    for inode in 0..total {
+        assert!(store.identity().put(&stat(inode), NOW, &what("a")));
+    }
+    let kept = (0..total).filter(|i| store.identity().get(&stat(*i)).is_some()).count();
+    assert!(kept > 19_900, "{kept} of {total}");
+    let size = fs::metadata(dir.path().join("v1/identity")).unwrap();
+    assert!(size.len() <= 16 << 20);
+    assert!(size.blocks() * 512 <= 17 << 20);
+}
+
+#[test]
+fn read_only_remembers_nothing_new() {
+    let dir = temporary();
+    assert!(open(dir.path()).identity().put(&stat(1), NOW, &what("a")));
+    let before = fs::read(dir.path().join("v1/identity")).unwrap();
+    let store = open_read_only(dir.path());
+    assert_eq!(store.identity().get(&stat(1)), Some(what("a")));
+    assert!(!store.identity().put(&stat(2), NOW, &what("b")));
+    assert_eq!(store.identity().get(&stat(2)), None);
+    assert!(fs::read(dir.path().join("v1/identity")).unwrap() == before);
+    let empty = temporary();
+    assert!(!open_read_only(&empty.path().join("none")).identity().put(&stat(1), NOW, &what("a")));
+    assert!(!empty.path().join("none").exists());
+}
+
+#[test]
+fn the_format_is_pinned() {
+    let dir = temporary();
+    assert!(open(dir.path()).identity().put(&stat(1), NOW, &what("a")));
+    let table = fs::read(dir.path().join("v1/identity")).unwrap();
+    let at = table.iter().position(|b| *b != 0).unwrap();
+    insta::assert_snapshot!(format!("{at} {}", BlobDigest::of(&table[at..at + 128])), @"898048 3029a4ae20a541f1a9de470877971d90251df51d35f1f14979a53f6825dd0331");
+}
