@@ -281,7 +281,11 @@ const LLVM_OPTIONS: [&[u8]; 24] = [
 pub(super) fn llvm_option(_: &mut Draft, value: &Value) -> Result<(), Refusal> {
     let bytes = value.bytes();
     let bytes = if bytes.starts_with(b"--") { &bytes[1..] } else { bytes };
-    if LLVM_OPTIONS.iter().any(|known| bytes.starts_with(known)) { Ok(()) } else { value.refuse("llvm-option") }
+    if LLVM_OPTIONS.iter().any(|known| bytes.starts_with(known)) {
+        Ok(())
+    } else {
+        value.refuse("llvm-option")
+    }
 }
 
 /// Options that make the linker name the objects it is given, which are temporaries of the driver.

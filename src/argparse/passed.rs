@@ -59,8 +59,11 @@ fn gcc_piece(draft: &mut Draft, piece: &OsStr, next: Option<&Piece>) -> Option<(
     let separate = spec.shape == Shape::Separate || (spec.shape == Shape::Either && glued.is_empty());
     let text = if separate { next?.1.clone() } else { from_bytes(glued) };
     match (spec.role, spec.name) {
-        (Role::Preprocess, "-I" | "-D" | "-U" | "-A" | "-include" | "-imacros" | "-iquote" | "-isystem"
-            | "-idirafter" | "-nostdinc" | "-undef") => Some((Role::Preprocess, separate)),
+        (
+            Role::Preprocess,
+            "-I" | "-D" | "-U" | "-A" | "-include" | "-imacros" | "-iquote" | "-isystem" | "-idirafter"
+            | "-nostdinc" | "-undef",
+        ) => Some((Role::Preprocess, separate)),
         (Role::Dependencies, "-MT" | "-MQ") => {
             draft.deps.passed_targets.push((spec.name, text));
             Some((Role::Dependencies, separate))
@@ -143,12 +146,40 @@ fn refuse_piece(draft: &mut Draft, piece: &OsStr) {
 
 /// The options of the assembler that neither read nor write other files, nor print.
 const ASSEMBLER: [&[u8]; 34] = [
-    b"--32", b"--64", b"--x32", b"--alternate", b"--compress-debug-sections", b"--divide",
-    b"--elf-stt-common", b"--execstack", b"--fatal-warnings", b"--gdwarf", b"--gen-debug",
-    b"--generate-missing-build-notes", b"--gstabs", b"--hash-size", b"--keep-locals", b"--no-pad-sections",
-    b"--no-warn", b"--nocompress-debug-sections", b"--noexecstack", b"--reduce-memory-overheads",
-    b"--sectname-subst", b"--size-check", b"--strip-local-absolute", b"--warn", b"-L", b"-R", b"-W", b"-g",
-    b"-m", b"-n", b"-compress-debug-sections", b"-fatal-warnings", b"-noexecstack", b"-Qy",
+    b"--32",
+    b"--64",
+    b"--x32",
+    b"--alternate",
+    b"--compress-debug-sections",
+    b"--divide",
+    b"--elf-stt-common",
+    b"--execstack",
+    b"--fatal-warnings",
+    b"--gdwarf",
+    b"--gen-debug",
+    b"--generate-missing-build-notes",
+    b"--gstabs",
+    b"--hash-size",
+    b"--keep-locals",
+    b"--no-pad-sections",
+    b"--no-warn",
+    b"--nocompress-debug-sections",
+    b"--noexecstack",
+    b"--reduce-memory-overheads",
+    b"--sectname-subst",
+    b"--size-check",
+    b"--strip-local-absolute",
+    b"--warn",
+    b"-L",
+    b"-R",
+    b"-W",
+    b"-g",
+    b"-m",
+    b"-n",
+    b"-compress-debug-sections",
+    b"-fatal-warnings",
+    b"-noexecstack",
+    b"-Qy",
 ];
 
 /// What is passed to the assembler.
@@ -180,7 +211,9 @@ fn assembler_refusal(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
         }
         [b'-', b'I', ..] => Some(("assembler-include", "the assembler may read other files")),
         b"--MD" | b"-MD" => Some(("assembler-dependencies", "the assembler writes a dependency file")),
-        _ if bytes.starts_with(b"--defsym=") || ASSEMBLER.iter().any(|known| bytes.starts_with(known)) => None,
+        _ if bytes.starts_with(b"--defsym=") || ASSEMBLER.iter().any(|known| bytes.starts_with(known)) => {
+            None
+        }
         _ => Some(("unknown-assembler-option", "may read, write or print what is not known here")),
     }
 }
@@ -206,7 +239,11 @@ fn cc1_piece(draft: &mut Draft, pieces: &[Piece], at: usize) -> bool {
         table::find(bytes, compiler).filter(|found| harmless && found.spec.role == Role::Compile)
     };
     let Some(found) = table::find_cc1(bytes, compiler).or_else(plain) else {
-        draft.refusals.push(Refusal::new("unknown-cc1-option", token, "no row of the table of -cc1 knows it"));
+        draft.refusals.push(Refusal::new(
+            "unknown-cc1-option",
+            token,
+            "no row of the table of -cc1 knows it",
+        ));
         return false;
     };
     let spec = found.spec;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::driver::Driver;
 use super::error::ToolchainError;
-use super::probe::{self, after, ask_path};
+use super::probe::{self, Program, after, ask_path};
 use super::request::Request;
 use super::search::{self, is_program, watch_prefixes};
 use super::survey::Survey;
@@ -45,7 +45,7 @@ pub(super) fn survey(
 }
 
 struct Gcc<'a> {
-    driver: &'a Path,
+    driver: Program<'a>,
     options: &'a [OsString],
     machine: String,
     programs: Vec<Vec<u8>>,
@@ -55,13 +55,13 @@ struct Gcc<'a> {
 
 impl<'a> Gcc<'a> {
     fn new(survey: &Survey<'_>, request: &Request<'a>) -> Result<Self, ToolchainError> {
-        let Request { driver, options, .. } = *request;
+        let (driver, options) = (request.program(), request.options);
         let question = "-print-search-dirs";
         let answer = probe::ask(survey.world, driver, options, &[question])?.out;
         let list = |label| {
             let value = after(&answer, label).next();
             let dirs = value.map(|list| list.as_bytes().split(|b| *b == b':').map(<[u8]>::to_vec).collect());
-            dirs.ok_or_else(|| probe::failed(driver, &[question.into()], format!("no {label:?} in it")))
+            dirs.ok_or_else(|| probe::failed(driver.path, &[question.into()], format!("no {label:?} in it")))
         };
         let machine = ask_path(survey.world, driver, options, "-dumpmachine")?;
         Ok(Self {

@@ -18,8 +18,9 @@ use std::path::{Path, PathBuf};
 
 use super::elf::Facts;
 use super::error::ToolchainError;
+use super::probe::{self, Program};
+use super::search;
 use super::survey::Survey;
-use super::{probe, search};
 
 /// Where the loaders look before they look at directories.
 const LOADER_FILES: [&str; 2] = ["/etc/ld.so.cache", "/etc/ld.so.preload"];
@@ -77,7 +78,8 @@ fn add_libraries(
     // The kernel resolves links before a program is loaded, so `$ORIGIN` is the directory of the file
     // itself; the loader, asked to list, takes the path as it gets it.
     let canonical = survey.world.canonicalize(path).map_err(unreadable)?;
-    let answer = probe::ask(survey.world, loader, &["--list".into(), canonical.clone().into()], &[])?;
+    let loader_itself = Program { path: loader, argv0: loader.as_os_str() };
+    let answer = probe::ask(survey.world, loader_itself, &["--list".into(), canonical.clone().into()], &[])?;
     let mut names = BTreeSet::new();
     let mut directories = origin_search(facts, &canonical);
     for line in answer.out.split(|b| *b == b'\n') {

@@ -23,6 +23,15 @@ const SIDE_EFFECTS: [&str; 12] = [
     "LD_WARN",
 ];
 
+/// Whom to ask.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Program<'a> {
+    /// The file.
+    pub(super) path: &'a Path,
+    /// What it is told that it is called by.
+    pub(super) argv0: &'a OsStr,
+}
+
 /// What a program said.
 #[derive(Debug)]
 pub(super) struct Answer {
@@ -41,7 +50,7 @@ pub(super) struct Answer {
 /// [`ToolchainError::Probe`] when it could not be run.
 pub(super) fn ask_anyway(
     world: &dyn World,
-    program: &Path,
+    program: Program<'_>,
     options: &[OsString],
     question: &[&str],
 ) -> Result<Answer, ToolchainError> {
@@ -52,8 +61,8 @@ pub(super) fn ask_anyway(
     environment.set("LC_ALL", "C");
     let args: Vec<_> = options.iter().cloned().chain(question.iter().map(OsString::from)).collect();
     let command = Command {
-        program: program.to_owned(),
-        argv0: None,
+        program: program.path.to_owned(),
+        argv0: Some(program.argv0.to_owned()),
         args,
         environment,
         cwd: world.cwd().to_owned(),
@@ -61,7 +70,7 @@ pub(super) fn ask_anyway(
         terminal: false,
     };
     let (exit, out, err) =
-        output(world, &command).map_err(|why| failed(program, &command.args, why.to_string()))?;
+        output(world, &command).map_err(|why| failed(program.path, &command.args, why.to_string()))?;
     Ok(Answer { success: exit.success(), out, err })
 }
 
@@ -71,7 +80,7 @@ pub(super) fn ask_anyway(
 /// [`ToolchainError::Probe`] when it could not be run or its status was not 0.
 pub(super) fn ask(
     world: &dyn World,
-    program: &Path,
+    program: Program<'_>,
     options: &[OsString],
     question: &[&str],
 ) -> Result<Answer, ToolchainError> {
@@ -81,7 +90,7 @@ pub(super) fn ask(
     }
     let said = String::from_utf8_lossy(&answer.err).lines().next().unwrap_or("it failed").to_owned();
     let args: Vec<_> = options.iter().cloned().chain(question.iter().map(OsString::from)).collect();
-    Err(failed(program, &args, said))
+    Err(failed(program.path, &args, said))
 }
 
 /// Asks for a path: the first line of standard output.
@@ -90,7 +99,7 @@ pub(super) fn ask(
 /// As [`ask`].
 pub(super) fn ask_path(
     world: &dyn World,
-    program: &Path,
+    program: Program<'_>,
     options: &[OsString],
     question: &str,
 ) -> Result<PathBuf, ToolchainError> {

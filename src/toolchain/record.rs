@@ -60,9 +60,10 @@ const LISTS: [&str; 8] = [
 
 /// The name under which the answer to a request is filed: everything that decides where is looked.
 pub(super) fn name(world: &dyn World, request: &Request<'_>) -> RecordName {
-    let Request { driver, cxx, options, frontends, links } = request;
+    let Request { driver, argv0, cxx, options, frontends, links } = request;
     let mut encoding = Encoding::new("bakeplan toolchain record 1");
     encoding.field(driver.as_os_str().as_bytes());
+    encoding.field(argv0.as_bytes());
     encoding.number(u64::from(*cxx));
     encoding.number(options.len() as u64);
     for option in *options {
@@ -83,7 +84,9 @@ pub(super) fn name(world: &dyn World, request: &Request<'_>) -> RecordName {
         encoding.field(name.as_bytes());
         encoding.field(value.as_bytes());
     }
-    let relative = options.iter().any(|option| depends_on_cwd(option))
+    let argv0_is_relative = argv0.as_bytes().contains(&b'/') && !argv0.as_bytes().starts_with(b"/");
+    let relative = argv0_is_relative
+        || options.iter().any(|option| depends_on_cwd(option))
         || variables.iter().any(|(name, value)| is_list(name) && has_relative_entry(value));
     if relative {
         encoding.field(world.cwd().as_os_str().as_bytes());

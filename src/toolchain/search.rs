@@ -76,12 +76,14 @@ pub(super) fn watch_prefixes(
     }
 }
 
-/// The values of `-B`.
+/// The values of `-B` and `--prefix`.
 pub(super) fn option_prefixes(options: &[OsString]) -> Vec<Vec<u8>> {
     let mut prefixes = Vec::new();
     let mut rest = options.iter();
     while let Some(option) = rest.next() {
-        match option.as_bytes().strip_prefix(b"-B") {
+        let option = option.as_bytes();
+        let spellings: [&[u8]; 3] = [b"--prefix=", b"--prefix", b"-B"];
+        match spellings.iter().find_map(|spelling| option.strip_prefix(*spelling)) {
             Some(b"") => prefixes.extend(rest.next().map(|value| value.as_bytes().to_vec())),
             Some(value) => prefixes.push(value.to_vec()),
             None => {}

@@ -115,6 +115,7 @@ fn clang_is_mostly_libraries() {
         assert!(loads.iter().any(|name| name.starts_with("libLLVM")), "{loads:?}");
         assert!(loads.iter().any(|name| name.starts_with("libclang-cpp")), "{loads:?}");
         assert!(!programs(&found).contains(&"as"));
+        assert_eq!(programs(&found).contains(&"os-release"), Path::new("/etc/os-release").exists());
 
         let external = Ask::new(&driver).option("-fno-integrated-as");
         let found = external.identify(&world, &memo).unwrap();

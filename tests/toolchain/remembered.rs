@@ -87,6 +87,32 @@ fn the_working_directory_matters_where_an_option_is_relative() {
 }
 
 #[test]
+fn a_driver_is_asked_by_the_name_that_it_will_be_called_by() {
+    // A gcc that finds itself in another directory looks for its programs beside that.
+    let directory = tempfile::tempdir().unwrap();
+    let relocated = directory.path().join("lib/gcc/x86_64-linux-gnu/12/as");
+    let gcc = std::fs::canonicalize("/usr/bin/gcc").unwrap();
+    if !gcc.ends_with("x86_64-linux-gnu-gcc-12") {
+        return;
+    }
+    copy("/usr/bin/as", &relocated);
+    let cc1 = "/usr/lib/gcc/x86_64-linux-gnu/12/cc1";
+    std::os::unix::fs::symlink(cc1, relocated.with_file_name("cc1")).unwrap();
+    copy(&gcc, &directory.path().join("bin/gcc"));
+    let path = format!("{}/bin:/usr/bin", directory.path().display());
+    let (world, memo) = (world(&[("PATH", &path)]), Memory::default());
+    let mut ask = Ask::new(&gcc);
+    let assembler = |ask: &Ask| {
+        let found = ask.identify(&world, &memo).unwrap();
+        found.parts.into_iter().find(|part| part.name == "as").unwrap().path
+    };
+    assert_eq!(assembler(&ask), Path::new("/usr/bin/as"));
+    ask.argv0 = Some("gcc".into());
+    let found = assembler(&ask);
+    assert_eq!(std::fs::canonicalize(found).unwrap(), std::fs::canonicalize(relocated).unwrap());
+}
+
+#[test]
 fn a_fresh_file_is_hashed_until_it_has_settled() {
     let directory = tempfile::tempdir().unwrap();
     copy("/usr/bin/as", &directory.path().join("as"));

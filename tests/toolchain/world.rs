@@ -133,6 +133,7 @@ impl Memo for Memory {
 #[derive(Clone)]
 pub(super) struct Ask {
     pub(super) driver: PathBuf,
+    pub(super) argv0: Option<OsString>,
     pub(super) options: Vec<OsString>,
     pub(super) frontends: Vec<Frontend>,
     pub(super) links: bool,
@@ -141,7 +142,13 @@ pub(super) struct Ask {
 impl Ask {
     /// C, no options, no link.
     pub(super) fn new(driver: impl Into<PathBuf>) -> Self {
-        Self { driver: driver.into(), options: vec![], frontends: vec![Frontend::C], links: false }
+        Self {
+            driver: driver.into(),
+            argv0: None,
+            options: vec![],
+            frontends: vec![Frontend::C],
+            links: false,
+        }
     }
 
     pub(super) fn option(mut self, option: impl Into<OsString>) -> Self {
@@ -163,6 +170,7 @@ impl Ask {
         let cxx = self.driver.to_string_lossy().contains("++");
         let request = Request {
             driver: &self.driver,
+            argv0: self.argv0.as_deref().unwrap_or(self.driver.as_os_str()),
             cxx,
             options: &self.options,
             frontends: &self.frontends,

@@ -1,6 +1,9 @@
 //! Options that begin with `-g`: debug information.
 
-use super::super::acts::{debug, debug_format, debug_level, debug_lines, debug_split, debug_split_kind, debug_toggle, plain, records_command_line};
+use super::super::acts::{
+    debug, debug_format, debug_level, debug_lines, debug_split, debug_split_kind, debug_toggle, plain,
+    records_command_line,
+};
 use super::prelude::*;
 
 /// See the module.

@@ -1,6 +1,11 @@
 //! The options that begin with one dash and stand on no other shelf.
 
-use super::super::acts::{arch, clang_dump_dir, deps_file, deps_missing, deps_nmake, deps_only, deps_phony, deps_quoted, deps_system, deps_target, deps_user, dump_base, dump_dir, dump_ext, dump_letters, emits_llvm, full_coverage, info, language, other_product, output, plain, program_dir, save_temps, stop_assembly, stop_object, stop_preprocess, verbose, x_assembler, x_clang, x_linker, x_preprocessor};
+use super::super::acts::{
+    arch, clang_dump_dir, deps_file, deps_missing, deps_nmake, deps_only, deps_phony, deps_quoted,
+    deps_system, deps_target, deps_user, dump_base, dump_dir, dump_ext, dump_letters, emits_llvm,
+    full_coverage, info, language, other_product, output, plain, program_dir, save_temps, stop_assembly,
+    stop_object, stop_preprocess, verbose, x_assembler, x_clang, x_linker, x_preprocessor,
+};
 use super::prelude::*;
 
 /// See the module.
