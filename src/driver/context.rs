@@ -137,7 +137,8 @@ impl<'a> Context<'a> {
         invocation: &Invocation,
     ) -> Result<Toolchain, Aside> {
         let chooses = |arg: &&Arg| {
-            arg.role == Role::Driver || matches!(arg.name, "-fno-integrated-as" | "-no-integrated-as")
+            arg.role == Role::Driver
+                || matches!(arg.name, "-fintegrated-as" | "-m16" | "-m32" | "-m64" | "-mx32")
         };
         let options: Vec<OsString> =
             invocation.args.iter().filter(chooses).flat_map(|arg| arg.tokens.clone()).collect();
@@ -147,6 +148,7 @@ impl<'a> Context<'a> {
         // The link of a compile-and-link is not cached: the linker decides nothing here.
         let request = Request {
             driver: program,
+            argv0,
             cxx: invocation.compiler.cxx,
             options: &options,
             frontends: &frontends,
