@@ -155,9 +155,11 @@ impl<'a> Context<'a> {
             links: false,
         };
         toolchain::identify(self.world, self, &request).map_err(|error| match error.token() {
-            token @ ("compiler-script" | "compiler-packed" | "compiler-is-a-cache" | "compiler-unknown") => {
-                refused(token, argv0, "its identity can't be told")
-            }
+            token @ ("compiler-script"
+            | "compiler-packed"
+            | "compiler-is-a-cache"
+            | "compiler-delegates"
+            | "compiler-unknown") => refused(token, argv0, "its identity can't be told"),
             token => Aside::Error(token, error.to_string()),
         })
     }
