@@ -1,0 +1,4 @@
+//! Tests of the command line parser.
+
+mod corpus;
+mod support;
