@@ -47,7 +47,7 @@ fn mode(draft: &mut Draft) -> Mode {
     if stops.info {
         return Mode::Info;
     }
-    if draft.inputs.is_empty() {
+    if draft.inputs.is_empty() && !has_linker_input(draft) {
         if draft.args.iter().any(|arg| arg.name == "-v" || arg.name == "--verbose") && !draft.error {
             return Mode::Info;
         }
@@ -64,6 +64,10 @@ fn mode(draft: &mut Draft) -> Mode {
     }
     if draft.error {
         return Mode::Error;
+    }
+    if let Some(forced) = draft.forced {
+        let links = forced == Mode::Mixed && !stopped;
+        return if links { Mode::Link } else { forced };
     }
     let clang_deps = draft.compiler.family == Family::Clang && (draft.deps.md || draft.deps.mmd);
     if stops.other {
@@ -83,6 +87,11 @@ fn mode(draft: &mut Draft) -> Mode {
     }
 }
 
+/// Whether an option counts as an input for the linker.
+fn has_linker_input(draft: &Draft) -> bool {
+    !draft.to_linker.is_empty() || draft.args.iter().any(|arg| matches!(arg.name, "-l" | "-framework"))
+}
+
 /// The mode that the inputs make of what the options ask for.
 fn by_inputs(draft: &Draft, asked: Mode) -> Mode {
     let headers = draft.inputs.iter().filter(|input| matches!(input.kind, Kind::Header(_))).count();
@@ -90,6 +99,17 @@ fn by_inputs(draft: &Draft, asked: Mode) -> Mode {
     let foreign = draft.inputs.iter().any(|input| matches!(input.kind, Kind::Foreign(_)));
     let assembly = |input: &Input| matches!(input.kind, Kind::Source(language) if language.name == "assembler-with-cpp");
     let ends = matches!(asked, Mode::Object | Mode::Assembly | Mode::Link);
+    let unit = |input: &Input| matches!(input.kind, Kind::Foreign(name) if name.starts_with("c++-"));
+    if ends && draft.compiler.family == Family::Gcc && draft.inputs.iter().any(unit) {
+        return Mode::Other;
+    }
+    if asked == Mode::Syntax && draft.inputs.iter().all(assembly) && compiled > 0 {
+        return match draft.compiler.family {
+            Family::Clang => Mode::Preprocess,
+            Family::Gcc if draft.stops.object => Mode::Object,
+            Family::Gcc => Mode::Syntax,
+        };
+    }
     if ends && headers > 0 {
         return if headers == compiled { Mode::Pch } else { Mode::Mixed };
     }
@@ -215,6 +235,9 @@ fn whole(draft: &mut Draft, mode: Mode, sources: &[Source]) {
         }
         Mode::Other => {}
     }
+    if draft.stops.syntax && mode != Mode::Syntax {
+        draft.refusals.push(Refusal::new("syntax-only", "-fsyntax-only", "there may be no result"));
+    }
     if let Some(path) = foreign {
         draft.refusals.push(Refusal::new("unsupported-language", path, "no language of this table"));
     }
@@ -258,6 +281,11 @@ fn same_output(draft: &mut Draft, sources: &[Source]) {
     let mut paths: Vec<&OsStr> = Vec::new();
     for output in sources.iter().flat_map(|source| &source.outputs) {
         if output.path == "/dev/null" {
+            continue;
+        }
+        // Several sources may write one dependency file: drivers go through them in order, the last
+        // one stays, and so it is when results are put in place in order.
+        if output.kind == OutputKind::Dependencies {
             continue;
         }
         if paths.contains(&output.path.as_os_str()) {

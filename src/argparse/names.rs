@@ -88,7 +88,7 @@ pub(super) fn gcc_dump_name(draft: &Draft, mode: Mode, source: &OsStr, inputs: u
     let no_file = draft.output.is_some() && output.is_none();
     let links = mode == Mode::Link;
     let explicit = draft.dump.dir.as_deref().map(OsStr::as_encoded_bytes);
-    let overridden = draft.save_temps.is_some() && draft.save_temps_last;
+    let overridden = draft.save_temps_last;
     let mut dir = match (explicit, output) {
         (Some(dir), _) if !overridden => Some(dir.to_vec()),
         _ if no_file => explicit.map(<[u8]>::to_vec),

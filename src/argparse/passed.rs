@@ -175,8 +175,11 @@ fn assembler_refusal(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     match bytes {
         b"" => None,
         [b'@', ..] => Some(("response-file-late", "the assembler reads it, not the driver")),
-        [b'-', b'a', ..] if !bytes.starts_with(b"-al") || bytes.len() < 5 || bytes.contains(&b'=') => {
+        [b'-', b'a', ..] if !bytes.starts_with(b"-align") => {
             Some(("assembler-listing", "writes a listing"))
+        }
+        b"-v" | b"-V" | b"--version" | b"--help" | b"--statistics" | b"--target-help" => {
+            Some(("assembler-prints", "the assembler prints"))
         }
         [b'-', b'I', ..] => Some(("assembler-include", "the assembler may read other files")),
         b"--MD" | b"-MD" => Some(("assembler-dependencies", "the assembler writes a dependency file")),

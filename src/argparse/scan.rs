@@ -7,6 +7,19 @@ use super::response::from_bytes;
 use super::spec::{Shape, Value};
 use super::{Arg, Compiler, Family, Refusal, Role, table};
 
+/// The compiler that clang takes itself for: `--driver-mode=` counts wherever it stands.
+pub(super) fn called_as(compiler: Compiler, args: &[OsString]) -> Compiler {
+    if compiler.family == Family::Gcc {
+        return compiler;
+    }
+    let mode = args.iter().rev().find_map(|arg| arg.as_encoded_bytes().strip_prefix(b"--driver-mode="));
+    match mode {
+        Some(b"g++") => Compiler { cxx: true, ..compiler },
+        Some(b"gcc") => Compiler { cxx: false, ..compiler },
+        _ => compiler,
+    }
+}
+
 /// Reads all arguments into a draft.
 pub(super) fn scan(compiler: Compiler, args: &[OsString]) -> Draft {
     let mut draft = Draft::new(compiler);

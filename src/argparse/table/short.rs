@@ -1,6 +1,6 @@
 //! The options that begin with one dash and stand on no other shelf.
 
-use super::super::acts::{arch, clang_dump_dir, deps_file, deps_missing, deps_nmake, deps_only, deps_phony, deps_quoted, deps_system, deps_target, deps_user, dump_base, dump_dir, dump_ext, dump_letters, emits_llvm, full_coverage, info, language, other_product, output, plain, program_dir, save_temps, stop_assembly, stop_object, stop_preprocess, verbose, x_assembler, x_clang, x_linker, x_preprocessor};
+use super::super::acts::{arch, clang_dump_dir, clang_letters, deps_file, deps_missing, deps_nmake, deps_only, deps_phony, deps_quoted, deps_system, deps_target, deps_user, dump_base, dump_dir, dump_ext, dump_letters, emits_ast, emits_llvm, full_coverage, info, language, other_product, output, plain, prints_plan, program_dir, save_temps, stop_assembly, stop_object, stop_preprocess, verbose, x_assembler, x_clang, x_linker, x_preprocessor};
 use super::prelude::*;
 
 /// See the module.
@@ -16,7 +16,7 @@ pub(super) static ROWS: &[Spec] = &[
     row("-F", Either, Preprocess, BOTH, plain, "gcc: Darwin Options"),
     row("-G", Either, Link, CLANG, plain, "clang: command line reference"),
     row("-G", Joined, Compile, GCC, plain, "gcc: MIPS Options"),
-    row("-H", Flag, Preprocess, BOTH, |_, v| v.refuse_on("lists-includes"), "lists the headers read"),
+    row("-H", Flag, Compile, BOTH, plain, "gcc: Preprocessor Options; lists the headers among the diagnostics"),
     row("-I", Either, Preprocess, BOTH, plain, "gcc: Preprocessor Options"),
     row("-I-", Flag, Preprocess, BOTH, plain, "gcc: Preprocessor Options"),
     row("-M", Flag, Dependencies, BOTH, deps_only, "gcc: Preprocessor Options"),
@@ -75,12 +75,12 @@ pub(super) static ROWS: &[Spec] = &[
     row("-ccc-gcc-name", Separate, Output, CLANG, |_, v| v.refuse_on("unusual-option"), "a rare option that writes or moves files"),
     row("-ccc-install-dir", Separate, Output, CLANG, |_, v| v.refuse_on("unusual-option"), "a rare option that writes or moves files"),
     row("-ccc-objcmt-migrate", Flag, Driver, CLANG, info, "prints what would be done"),
-    row("-ccc-print-bindings", Flag, Driver, CLANG, info, "prints what would be done"),
-    row("-ccc-print-phases", Flag, Driver, CLANG, info, "prints what would be done"),
+    row("-ccc-print-bindings", Flag, Driver, CLANG, prints_plan, "prints what would be done"),
+    row("-ccc-print-phases", Flag, Driver, CLANG, prints_plan, "prints what would be done"),
     row("-coverage", Flag, Compile, BOTH, full_coverage, "gcc: Instrumentation Options"),
     row("-cuid=", Joined, Driver, CLANG, plain, "clang: command line reference"),
     row("-cxx-isystem", Either, Preprocess, CLANG, plain, "clang: command line reference"),
-    row("-d", Either, Output, CLANG, |_, v| v.refuse_on("dumps"), "an internal option"),
+    row("-d", Joined, Compile, CLANG, clang_letters, "clang: command line reference"),
     row("-d", Joined, Compile, GCC, dump_letters, "writes dump files"),
     row("-dA", Flag, Compile, CLANG, plain, "clang: command line reference"),
     row("-dD", Flag, Preprocess, CLANG, |_, v| v.refuse_on("dumps"), "prints macros"),
@@ -101,7 +101,7 @@ pub(super) static ROWS: &[Spec] = &[
     row("-dumpmachine", Flag, Driver, BOTH, info, "gcc: Overall Options"),
     row("-dumpspecs", Flag, Driver, BOTH, info, "gcc: Overall Options"),
     row("-dumpversion", Flag, Driver, BOTH, info, "gcc: Overall Options"),
-    row("-emit-ast", Flag, Output, CLANG, other_product, "makes something other than an object"),
+    row("-emit-ast", Flag, Output, CLANG, emits_ast, "makes a serialized syntax tree"),
     row("-emit-interface-stubs", Flag, Output, CLANG, other_product, "makes something other than an object"),
     row("-emit-llvm", Flag, Output, CLANG, emits_llvm, "writes LLVM's own formats"),
     row("-emit-merged-ifs", Flag, Output, CLANG, other_product, "makes something other than an object"),
