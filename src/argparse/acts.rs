@@ -119,7 +119,12 @@ records! {
     /// `-arch`.
     arch(draft, value) { draft.arches.push(value.owned()); }
     /// `-Wp,…`.
-    to_preprocessor(draft, value) { let here = draft.here; push_commas(&mut draft.to_preprocessor, here, value); }
+    to_preprocessor(draft, value) {
+        let here = draft.here;
+        let first = draft.to_preprocessor.len();
+        push_commas(&mut draft.to_preprocessor, here, value);
+        if draft.compiler.family == Family::Clang { clang_dependencies(draft, first); }
+    }
     /// `-Wa,…`.
     to_assembler(draft, value) { let here = draft.here; push_commas(&mut draft.to_assembler, here, value); }
     /// `-Wl,…`.
@@ -136,6 +141,20 @@ records! {
     link_z(draft, value) {
         draft.to_linker.push((draft.here, OsString::from("-z")));
         draft.to_linker.push((draft.here, value.owned()));
+    }
+}
+
+/// clang takes `-Wp,-MD,FILE` for `-MD -MF FILE` in its place; with more behind it the file counts for nothing.
+fn clang_dependencies(draft: &mut Draft, first: usize) {
+    let pieces = &draft.to_preprocessor[first..];
+    let system = pieces[0].1 == "-MD";
+    if !system && pieces[0].1 != "-MMD" {
+        return;
+    }
+    draft.deps.md |= system;
+    draft.deps.mmd |= !system;
+    if let [_, (_, file)] = pieces {
+        draft.deps.file = Some(file.clone());
     }
 }
 

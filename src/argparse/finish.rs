@@ -56,7 +56,11 @@ fn mode(draft: &mut Draft) -> Mode {
     }
     let compiled = draft.inputs.iter().filter(|input| takes_part(draft, input)).count();
     let stopped = stops.preprocess || stops.dependencies || stops.assembly || stops.object;
-    if compiled > 1 && draft.output.is_some() && stopped {
+    let many = match draft.compiler.family {
+        Family::Gcc => gcc_counts(draft),
+        Family::Clang => compiled,
+    };
+    if many > 1 && draft.output.is_some() && stopped {
         draft.error = true;
     }
     if draft.compiler.family == Family::Gcc && output_is_input(draft) {
@@ -127,6 +131,22 @@ fn by_inputs(draft: &Draft, asked: Mode) -> Mode {
         return Mode::Other;
     }
     asked
+}
+
+/// How many inputs gcc counts when it asks whether `-o` can name one output: one whose language was set to
+/// another than the one before it is not among them.
+fn gcc_counts(draft: &Draft) -> usize {
+    let (mut count, mut last) = (0, None);
+    for input in draft.inputs.iter().filter(|input| !matches!(input.kind, Kind::Linker)) {
+        let name = input.path.as_encoded_bytes();
+        // g++ sets the language of these itself.
+        let set = draft.compiler.cxx && [b".c", b".i", b".h"].iter().any(|end| name.ends_with(*end));
+        if count == 0 || last == Some(input.kind) || !(input.given || set) {
+            count += 1;
+            last = Some(input.kind);
+        }
+    }
+    count
 }
 
 /// Whether an input is one for the compiler in this mode.

@@ -121,7 +121,7 @@ pub(super) fn gcc_dump_name(draft: &Draft, mode: Mode, source: &OsStr, inputs: u
 
 /// The linked file's name, without the suffixes that gcc takes off.
 fn product_name(output: Option<&[u8]>, ext: Option<&[u8]>) -> Vec<u8> {
-    let name = output.map_or(&b"a.out"[..], file_name);
+    let Some(name) = output.map(file_name) else { return b"a".to_vec() };
     let cut = match ext {
         Some(ext) if !ext.is_empty() => name.strip_suffix(ext).filter(|rest| !rest.is_empty()),
         _ if name == b"a.out" => Some(&b"a"[..]),
@@ -147,8 +147,7 @@ fn finish_dump_name(
     let name = file_name(source.as_encoded_bytes());
     let own = suffix(Family::Gcc, name).to_vec();
     if let Some(base) = base.filter(|base| !base.is_empty()) {
-        let ext = ext.unwrap_or_else(|| suffix(Family::Gcc, &base).to_vec());
-        return DumpName { dir, base, ext };
+        return DumpName { dir, base, ext: ext.unwrap_or_default() };
     }
     let output = draft.output.as_deref().map(OsStr::as_encoded_bytes).filter(|output| !not_a_file(output));
     match output {

@@ -79,8 +79,7 @@ fn gcc_piece(draft: &mut Draft, piece: &OsStr, next: Option<&Piece>) -> Option<(
     }
 }
 
-/// clang knows `-Wp,-MD,FILE` and `-Wp,-MMD,FILE`, and takes `-MD`'s further values for nothing; the
-/// rest it hands to `-cc1`.
+/// clang knows `-Wp,-MD,…` and `-Wp,-MMD,…`, which acted when they were read; the rest it hands to `-cc1`.
 fn clang_preprocessor(draft: &mut Draft) {
     let pieces = std::mem::take(&mut draft.to_preprocessor);
     let mut roles = Vec::new();
@@ -91,11 +90,6 @@ fn clang_preprocessor(draft: &mut Draft) {
         let list = &pieces[at..end];
         let first = list[0].1.as_encoded_bytes();
         if draft.args[arg].name == "-Wp," && (first == b"-MD" || first == b"-MMD") {
-            draft.deps.md |= first == b"-MD";
-            draft.deps.mmd |= first == b"-MMD";
-            if let [_, (_, file)] = list {
-                draft.deps.file = Some(file.clone());
-            }
             roles.push((arg, Role::Dependencies));
             at = end;
             continue;

@@ -170,6 +170,13 @@ fn compare(invocation: &Invocation, record: &Value) -> Vec<String> {
     wrong
 }
 
+/// What configure scripts ask rather than compile: a program from standard input, an output to a device, the
+/// driver's or assembler's own words.
+fn is_probe(tokens: &[&str]) -> bool {
+    let probes = ["stdin-source", "output-is-device", "verbose", "assembler-prints"];
+    tokens.iter().any(|token| probes.contains(token))
+}
+
 /// Figures over one kind of records.
 #[derive(Default)]
 struct Tally {
@@ -203,7 +210,9 @@ fn every_record_that_is_not_refused_is_right() {
         }
         let compiles = matches!(mode, "c" | "S" | "link")
             && truth["dry_run"] != true
-            && !truth["sources"].as_array().expect("sources").is_empty();
+            && record["exit"] == 0
+            && !truth["sources"].as_array().expect("sources").is_empty()
+            && !is_probe(&tokens(&invocation));
         if compiles {
             let tally = tallies.entry(by_hand).or_default();
             tally.compiles += 1;

@@ -1,4 +1,6 @@
 //! Tests of the command line parser.
 
 mod corpus;
+mod dryrun;
+mod live;
 mod support;
