@@ -242,7 +242,11 @@ pub(super) fn debug_long(draft: &mut Draft, value: &Value) -> Result<(), Refusal
 
 /// `--machine=X`: `-mX`; only the word sizes are taken.
 pub(super) fn machine(_: &mut Draft, value: &Value) -> Result<(), Refusal> {
-    if matches!(value.bytes(), b"32" | b"64" | b"x32" | b"16") { Ok(()) } else { value.refuse("unusual-option") }
+    if matches!(value.bytes(), b"32" | b"64" | b"x32" | b"16") {
+        Ok(())
+    } else {
+        value.refuse("unusual-option")
+    }
 }
 
 /// `--driver-mode=`: the scanner has looked ahead for gcc's and g++'s.
@@ -354,7 +358,11 @@ const LLVM_OPTIONS: [&[u8]; 24] = [
 pub(super) fn llvm_option(_: &mut Draft, value: &Value) -> Result<(), Refusal> {
     let bytes = value.bytes();
     let bytes = if bytes.starts_with(b"--") { &bytes[1..] } else { bytes };
-    if LLVM_OPTIONS.iter().any(|known| bytes.starts_with(known)) { Ok(()) } else { value.refuse("llvm-option") }
+    if LLVM_OPTIONS.iter().any(|known| bytes.starts_with(known)) {
+        Ok(())
+    } else {
+        value.refuse("llvm-option")
+    }
 }
 
 /// Options that make the linker name the objects it is given, which are temporaries of the driver.
@@ -391,7 +399,11 @@ pub(super) fn warning(draft: &mut Draft, value: &Value) -> Result<(), Refusal> {
 
 /// clang's `-R`: optimization remarks, which are diagnostics, or a path for the linker.
 pub(super) fn remarks(_: &mut Draft, value: &Value) -> Result<(), Refusal> {
-    if value.text.is_empty() || value.bytes().starts_with(b"pass") { Ok(()) } else { value.refuse("unusual-option") }
+    if value.text.is_empty() || value.bytes().starts_with(b"pass") {
+        Ok(())
+    } else {
+        value.refuse("unusual-option")
+    }
 }
 
 /// `-v`: with nothing to do it only prints.

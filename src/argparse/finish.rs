@@ -5,7 +5,8 @@ use std::ffi::{OsStr, OsString};
 use super::draft::{Draft, Input};
 use super::language::Kind;
 use super::{
-    Debug, Facts, Family, Invocation, Mode, Output, OutputKind, Refusal, Source, linker, names, passed, targets,
+    Debug, Facts, Family, Invocation, Mode, Output, OutputKind, Refusal, Source, linker, names, passed,
+    targets,
 };
 
 /// Runs all rules.
@@ -101,7 +102,8 @@ fn by_inputs(draft: &Draft, asked: Mode) -> Mode {
     let headers = draft.inputs.iter().filter(|input| matches!(input.kind, Kind::Header(_))).count();
     let compiled = draft.inputs.iter().filter(|input| takes_part(draft, input)).count();
     let foreign = draft.inputs.iter().any(|input| matches!(input.kind, Kind::Foreign(_)));
-    let assembly = |input: &Input| matches!(input.kind, Kind::Source(language) if language.name == "assembler-with-cpp");
+    let assembly =
+        |input: &Input| matches!(input.kind, Kind::Source(language) if language.name == "assembler-with-cpp");
     let ends = matches!(asked, Mode::Object | Mode::Assembly | Mode::Link);
     let unit = |input: &Input| matches!(input.kind, Kind::Foreign(name) if name.starts_with("c++-"));
     if ends && draft.compiler.family == Family::Gcc && draft.inputs.iter().any(unit) {
@@ -124,9 +126,7 @@ fn by_inputs(draft: &Draft, asked: Mode) -> Mode {
         return if draft.inputs.iter().all(assembly) { Mode::Preprocess } else { Mode::Mixed };
     }
     let llvm = draft.compiler.family == Family::Clang && draft.facts.lto && asked != Mode::Link;
-    let bitcode = |input: &Input| {
-        matches!(input.kind, Kind::Source(language) if !matches!(language.name, "assembler" | "assembler-with-cpp"))
-    };
+    let bitcode = |input: &Input| matches!(input.kind, Kind::Source(language) if !matches!(language.name, "assembler" | "assembler-with-cpp"));
     if llvm && ends && (foreign || draft.inputs.iter().any(bitcode)) {
         return Mode::Other;
     }

@@ -73,7 +73,9 @@ impl DumpName {
     /// The options that say it.
     pub(super) fn options(&self) -> Vec<OsString> {
         let mut options = Vec::with_capacity(6);
-        for (name, value) in [("-dumpdir", &self.dir), ("-dumpbase", &self.base), ("-dumpbase-ext", &self.ext)] {
+        for (name, value) in
+            [("-dumpdir", &self.dir), ("-dumpbase", &self.base), ("-dumpbase-ext", &self.ext)]
+        {
             if !value.is_empty() {
                 options.extend([OsString::from(name), from_bytes(value)]);
             }
@@ -225,7 +227,8 @@ pub(super) fn clang_extras(draft: &Draft, mode: Mode, language: Language, source
         let name = |suffix: &[u8]| join(&[dir, stem(Family::Clang, source), suffix]);
         if language.preprocessed {
             let suffix = if assembler { b".s" } else { preprocessed_suffix(language) };
-            let kind = if assembler { OutputKind::TemporaryAssembly } else { OutputKind::TemporaryPreprocessed };
+            let kind =
+                if assembler { OutputKind::TemporaryAssembly } else { OutputKind::TemporaryPreprocessed };
             add(kind, name(suffix), false);
         }
         if !assembler {

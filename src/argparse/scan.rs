@@ -84,12 +84,6 @@ fn unknown(draft: &mut Draft, arg: &OsStr) {
 }
 
 /// Adds an argument.
-fn push(
-    draft: &mut Draft,
-    name: &'static str,
-    role: Role,
-    tokens: Vec<OsString>,
-    value: Option<OsString>,
-) {
+fn push(draft: &mut Draft, name: &'static str, role: Role, tokens: Vec<OsString>, value: Option<OsString>) {
     draft.args.push(Arg { name, role, tokens, value });
 }

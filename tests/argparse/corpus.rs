@@ -83,7 +83,11 @@ fn compare_source(family: Family, mode: Mode, source: &Source, truth: &Value) ->
     check("path", Some(&source.path), Some(text(&truth["path"])));
     check("language", Some(OsStr::new(source.language.name)), Some(text(&truth["lang"])));
     let output = |kinds: &[OutputKind]| {
-        source.outputs.iter().find(|output| kinds.contains(&output.kind)).map(|output| output.path.as_os_str())
+        source
+            .outputs
+            .iter()
+            .find(|output| kinds.contains(&output.kind))
+            .map(|output| output.path.as_os_str())
     };
     let theirs = Some(&truth["out"]).filter(|out| !out.is_null()).map(text);
     let ours = output(&[OutputKind::Object, OutputKind::Assembly, OutputKind::Preprocessed]);
@@ -263,5 +267,7 @@ fn report(
     for (by_hand, tally) in tallies {
         eprintln!("by hand {by_hand}: {} of {} compiles refused", tally.refused, tally.compiles);
     }
-    eprintln!("driver errors taken for compiles: {harmless_errors}; refused with another mode: {refused_modes}");
+    eprintln!(
+        "driver errors taken for compiles: {harmless_errors}; refused with another mode: {refused_modes}"
+    );
 }

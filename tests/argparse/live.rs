@@ -13,13 +13,19 @@ use super::support::{compiler, show};
 
 /// Drivers, by name and the version that the table is asked for.
 const DRIVERS: &[(&str, u16)] = &[
-    ("gcc-11", 11), ("g++-11", 11), ("gcc-12", 12), ("g++-12", 12), ("clang-13", 13), ("clang-14", 14),
-    ("clang++-14", 14), ("clang-19", 19), ("clang++-19", 19),
+    ("gcc-11", 11),
+    ("g++-11", 11),
+    ("gcc-12", 12),
+    ("g++-12", 12),
+    ("clang-13", 13),
+    ("clang-14", 14),
+    ("clang++-14", 14),
+    ("clang-19", 19),
+    ("clang++-19", 19),
 ];
 
-const FILES: &[&str] = &[
-    "a.c", "b.c", "c.cc", "s.S", "t.s", "p.i", "sub/x.y.c", "q r.cpp", "o.m", "noext", "prog.c", "d.o",
-];
+const FILES: &[&str] =
+    &["a.c", "b.c", "c.cc", "s.S", "t.s", "p.i", "sub/x.y.c", "q r.cpp", "o.m", "noext", "prog.c", "d.o"];
 
 /// A small generator of numbers (xorshift), so that a seed always draws the same cases.
 struct Dice(u64);
@@ -77,8 +83,21 @@ fn draw(dice: &mut Dice, gcc: bool) -> Vec<OsString> {
     }
     for _ in 0..dice.roll(4) {
         groups.push(vec![dice.pick(&[
-            "-g", "-O2", "-Wall", "-DX=1", "-Iinc", "-fPIC", "-std=gnu11", "-pthread", "-fno-lto",
-            "-fdiagnostics-color=never", "-g0", "-pipe", "-w", "-lm", "-Lout",
+            "-g",
+            "-O2",
+            "-Wall",
+            "-DX=1",
+            "-Iinc",
+            "-fPIC",
+            "-std=gnu11",
+            "-pthread",
+            "-fno-lto",
+            "-fdiagnostics-color=never",
+            "-g0",
+            "-pipe",
+            "-w",
+            "-lm",
+            "-Lout",
         ])]);
     }
     if gcc {
@@ -108,11 +127,16 @@ fn differences(ours: &Invocation, theirs: &DryRun) -> Vec<String> {
         wrong.push(format!("links: ours {}", ours.links));
     }
     if ours.sources.len() != theirs.sources.len() {
-        wrong.push(format!("sources: ours {:?}", ours.sources.iter().map(|source| show(&source.path)).collect::<Vec<_>>()));
+        wrong.push(format!(
+            "sources: ours {:?}",
+            ours.sources.iter().map(|source| show(&source.path)).collect::<Vec<_>>()
+        ));
         return wrong;
     }
     for (ours_one, theirs) in ours.sources.iter().zip(&theirs.sources) {
-        let find = |kind| ours_one.outputs.iter().find(|output| output.kind == kind).map(|output| show(&output.path));
+        let find = |kind| {
+            ours_one.outputs.iter().find(|output| output.kind == kind).map(|output| show(&output.path))
+        };
         if show(&ours_one.path) != theirs.path {
             wrong.push(format!("path: ours {:?}, theirs {}", ours_one.path, theirs.path));
         }
@@ -170,7 +194,8 @@ fn number(name: &str, default: u64) -> u64 {
 
 #[test]
 fn installed_drivers_agree() {
-    let dir = tempfile::Builder::new().prefix("live").tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
+    let dir =
+        tempfile::Builder::new().prefix("live").tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
     for name in FILES {
         let path = dir.path().join(name);
         fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");

@@ -3,4 +3,7 @@
 mod corpus;
 mod dryrun;
 mod live;
+mod properties;
 mod support;
+mod table;
+mod traps;

@@ -29,9 +29,10 @@ pub(super) fn text(value: &Value) -> OsString {
         Value::String(text) => text.into(),
         Value::Object(object) => {
             let hex = object["hex"].as_str().expect("hex");
-            let bytes = hex.as_bytes().chunks(2).map(|pair| {
-                u8::from_str_radix(std::str::from_utf8(pair).expect("ascii"), 16).expect("hex")
-            });
+            let bytes = hex
+                .as_bytes()
+                .chunks(2)
+                .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).expect("ascii"), 16).expect("hex"));
             OsString::from_vec(bytes.collect())
         }
         other => panic!("{other}"),
@@ -62,7 +63,9 @@ pub(super) fn words(tool: &str, args: &[OsString]) -> Invocation {
 /// The refusals' tokens, of the whole and of its sources.
 pub(super) fn tokens(invocation: &Invocation) -> Vec<&'static str> {
     let sources = invocation.sources.iter().flat_map(|source| &source.refusals);
-    invocation.refusals.iter().chain(sources).map(|refusal| refusal.token).collect()
+    let mut tokens: Vec<_> = invocation.refusals.iter().chain(sources).map(|refusal| refusal.token).collect();
+    tokens.dedup();
+    tokens
 }
 
 /// What a path would be called in a message.

@@ -1,6 +1,10 @@
 //! Options that begin with `-f`; the `-fno-` form of a `Toggle` needs no row.
 
-use super::super::acts::{auto_profile, call_graph, compare_debug, coverage, debug_macro, diagnostics_format, lto, opt_info, plain, profile_path, profile_use, reads_file, records_command_line, records_cwd, sanitize, stack_usage, syntax_only, test_coverage};
+use super::super::acts::{
+    auto_profile, call_graph, compare_debug, coverage, debug_macro, diagnostics_format, lto, opt_info, plain,
+    profile_path, profile_use, reads_file, records_command_line, records_cwd, sanitize, stack_usage,
+    syntax_only, test_coverage,
+};
 use super::prelude::*;
 
 /// See the module.

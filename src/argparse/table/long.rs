@@ -1,6 +1,10 @@
 //! Options that begin with two dashes.
 
-use super::super::acts::{debug, debug_long, deps_missing, deps_only, deps_system, deps_user, driver_mode, full_coverage, info, language, machine, other_product, output, plain, program_dir, save_temps, stop_assembly, stop_object, stop_preprocess, to_assembler, verbose, warn_all, warn_extra, x_linker};
+use super::super::acts::{
+    debug, debug_long, deps_missing, deps_only, deps_system, deps_user, driver_mode, full_coverage, info,
+    language, machine, other_product, output, plain, program_dir, save_temps, stop_assembly, stop_object,
+    stop_preprocess, to_assembler, verbose, warn_all, warn_extra, x_linker,
+};
 use super::prelude::*;
 
 /// See the module.

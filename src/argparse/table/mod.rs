@@ -12,8 +12,8 @@ mod link;
 mod long;
 mod short;
 
-use super::{Compiler, Family};
 use super::spec::{Shape, Spec};
+use super::{Compiler, Family};
 
 /// What the shelves write their rows with.
 mod prelude {

@@ -1,6 +1,12 @@
 //! The options that begin with one dash and stand on no other shelf.
 
-use super::super::acts::{arch, clang_dump_dir, clang_letters, deps_file, deps_missing, deps_nmake, deps_only, deps_phony, deps_quoted, deps_system, deps_target, deps_user, dump_base, dump_dir, dump_ext, dump_letters, emits_ast, emits_llvm, full_coverage, info, language, other_product, output, plain, prints_plan, program_dir, save_temps, stop_assembly, stop_object, stop_preprocess, verbose, x_assembler, x_clang, x_linker, x_preprocessor};
+use super::super::acts::{
+    arch, clang_dump_dir, clang_letters, deps_file, deps_missing, deps_nmake, deps_only, deps_phony,
+    deps_quoted, deps_system, deps_target, deps_user, dump_base, dump_dir, dump_ext, dump_letters, emits_ast,
+    emits_llvm, full_coverage, info, language, other_product, output, plain, prints_plan, program_dir,
+    save_temps, stop_assembly, stop_object, stop_preprocess, verbose, x_assembler, x_clang, x_linker,
+    x_preprocessor,
+};
 use super::prelude::*;
 
 /// See the module.
@@ -109,7 +115,6 @@ pub(super) static ROWS: &[Spec] = &[
     row("-emit-pch", Flag, Output, CLANG, other_product, "makes something other than an object"),
     row("-emit-symbol-graph", Flag, Output, CLANG, other_product, "makes something other than an object"),
     row("-extract-api", Flag, Output, CLANG, other_product, "makes something other than an object"),
-    row("-gen-decls", Flag, Output, GCC, |_, v| v.refuse_on("dumps"), "writes declarations to a file"),
     row("-help", Flag, Driver, CLANG, info, "clang: command line reference"),
     row("-hlsl-entry", Separate, Output, CLANG, |_, v| v.refuse_on("unusual-option"), "a rare option that writes or moves files"),
     row("-iapinotes-modules", Either, Preprocess, CLANG, |_, v| v.refuse_on("api-notes"), "reads API notes"),
@@ -135,7 +140,6 @@ pub(super) static ROWS: &[Spec] = &[
     row("-iwithprefixbefore", Either, Preprocess, BOTH, plain, "gcc: Preprocessor Options"),
     row("-iwithsysroot", Either, Preprocess, CLANG, plain, "clang: command line reference"),
     row("-migrate", Flag, Output, CLANG, other_product, "makes something other than an object"),
-    row("-module-dependency-dir", Separate, Output, CLANG, |_, v| v.refuse_on("unusual-option"), "a rare option that writes or moves files"),
     row("-module-file-info", Flag, Output, CLANG, other_product, "makes something other than an object"),
     row("-no-canonical-prefixes", Flag, Driver, BOTH, plain, "gcc: Overall Options"),
     row("-no-integrated-cpp", Flag, Driver, BOTH, plain, "gcc: Overall Options"),
