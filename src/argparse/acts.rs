@@ -303,7 +303,15 @@ pub(super) fn auto_profile(draft: &mut Draft, value: &Value) -> Result<(), Refus
     if value.on {
         draft.facts.files.push(OsString::from("fbdata.afdo"));
     }
-    Ok(())
+    plain(draft, value)
+}
+
+/// `-fbasic-block-sections=`: `list=FILE` names a file.
+pub(super) fn block_sections(draft: &mut Draft, value: &Value) -> Result<(), Refusal> {
+    if let Some(file) = value.bytes().strip_prefix(b"list=") {
+        draft.facts.files.push(from_bytes(file));
+    }
+    plain(draft, value)
 }
 
 /// `-fopt-info…`: notes among the diagnostics, or a file.
@@ -394,7 +402,7 @@ pub(super) fn warning(draft: &mut Draft, value: &Value) -> Result<(), Refusal> {
         b"error=misleading-indentation" | b"error=documentation" => draft.warnings.layout = true,
         _ => {}
     }
-    Ok(())
+    plain(draft, value)
 }
 
 /// clang's `-R`: optimization remarks, which are diagnostics, or a path for the linker.

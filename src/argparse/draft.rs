@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 
 use super::language::Kind;
-use super::{Arg, Compiler, Facts, Mode, Refusal, Role};
+use super::{Arg, Compiler, Facts, Family, Mode, Refusal, Role};
 
 /// Where `-save-temps` puts its files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -214,6 +214,13 @@ impl Draft {
 
     /// Adds an input.
     pub fn input(&mut self, path: &OsStr) {
+        // g++ writes `-x c++ FILE -x none` for these names, unless an `-x` stands right before: its
+        // value holds no longer than that.
+        let bytes = path.as_encoded_bytes();
+        let gxx = self.compiler.cxx && self.compiler.family == Family::Gcc && !self.language_seen;
+        if gxx && bytes.len() > 2 && [b".c", b".i", b".h"].iter().any(|end| bytes.ends_with(*end)) {
+            self.language = None;
+        }
         let given = self.language.is_some();
         let kind = match self.language {
             Some(kind) => kind,

@@ -239,9 +239,7 @@ fn whole(draft: &mut Draft, mode: Mode, sources: &[Source]) {
     let foreign = foreign.map(|input| input.path.clone());
     let mut refuse = |token, why| draft.refusals.push(Refusal::new(token, shown.clone(), why));
     match mode {
-        Mode::Object | Mode::Assembly => {}
         Mode::Link if none => refuse("nothing-to-compile", "only the linker has work"),
-        Mode::Link => {}
         Mode::Preprocess => refuse("preprocess-only", "the result is preprocessed text"),
         Mode::Dependencies => refuse("dependencies-only", "the result is a list of dependencies"),
         Mode::Pch => refuse("makes-pch", "the result is a precompiled header"),
@@ -253,7 +251,7 @@ fn whole(draft: &mut Draft, mode: Mode, sources: &[Source]) {
         Mode::Other if draft.stops.other || draft.stops.assembly => {
             refuse("other-product", "the result is neither object nor assembly");
         }
-        Mode::Other => {}
+        Mode::Object | Mode::Assembly | Mode::Link | Mode::Other => {}
     }
     if draft.stops.syntax && mode != Mode::Syntax {
         draft.refusals.push(Refusal::new("syntax-only", "-fsyntax-only", "there may be no result"));

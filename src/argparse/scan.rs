@@ -56,14 +56,14 @@ fn option(draft: &mut Draft, arg: &OsString, next: Option<&OsString>) -> usize {
         Shape::Joined => (Some(from_bytes(glued)), 0),
         Shape::Long if !glued.is_empty() => (Some(from_bytes(&glued[1..])), 0),
         Shape::Either if !glued.is_empty() => (Some(from_bytes(glued)), 0),
-        Shape::Separate | Shape::Either | Shape::Long => match next {
-            Some(next) => (Some(next.clone()), 1),
-            None => {
+        Shape::Separate | Shape::Either | Shape::Long => {
+            let Some(next) = next else {
                 push(draft, spec.name, spec.role, vec![arg.clone()], None);
                 draft.fail(arg, "its value is missing");
                 return 0;
-            }
-        },
+            };
+            (Some(next.clone()), 1)
+        }
     };
     draft.here = draft.args.len();
     let text = value.as_deref().unwrap_or(OsStr::new(""));

@@ -87,7 +87,8 @@ pub(super) fn dry_run(program: &str, args: &[OsString], dir: &Path) -> DryRun {
     let mut made: HashMap<String, usize> = HashMap::new();
     for line in text.lines().filter(|line| line.starts_with(' ')) {
         let mut words = words(line);
-        let piped = words.pop_if(|word| word == "|").is_some();
+        let piped = words.last().is_some_and(|word| word == "|");
+        words.truncate(words.len() - usize::from(piped));
         if let Some(index) = one_command(&words, &mut run, &mut made) {
             made.remove("-");
             if piped {
@@ -182,7 +183,7 @@ fn one_command(words: &[String], run: &mut DryRun, made: &mut HashMap<String, us
             known.kept.push(before);
         }
     }
-    known.output = output.clone();
+    known.output.clone_from(&output);
     if let Some(output) = output {
         made.insert(output, index);
     }

@@ -1,4 +1,9 @@
 //! Tests of the command line parser.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "tests are asked by variables, and tell figures"
+)]
 
 mod corpus;
 mod dryrun;

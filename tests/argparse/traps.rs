@@ -116,6 +116,8 @@ fn t08_languages_hold_until_the_next() {
     assert_eq!(names("gcc", "-c -x assembler start"), ["assembler"]);
     assert_eq!(names("clang", "-xc -c a.cpp"), ["c"]);
     assert_eq!(names("g++", "-x none -c a.c b.c"), ["c", "c++"]);
+    assert_eq!(names("g++", "-x c -c a.c b.c"), ["c", "c++"], "g++ sets the second one's itself");
+    assert_eq!(names("clang++", "-x c -c a.c b.c"), ["c", "c"]);
     assert_eq!(names("clang++", "-x none -c a.c"), ["c++"]);
     assert_eq!(line("gcc", "-x nonsense -c a.c").mode, Mode::Error);
 }
