@@ -3,6 +3,7 @@
 #![allow(missing_docs, reason = "tests document themselves by their names")]
 #![allow(unreachable_pub, reason = "one binary: everything is reachable or unused")]
 
+mod argparse;
 mod baking;
 mod paths;
 mod recipe;

@@ -48,7 +48,7 @@ fn mode(draft: &mut Draft) -> Mode {
     if stops.info {
         return Mode::Info;
     }
-    if draft.inputs.is_empty() {
+    if draft.inputs.is_empty() && !has_linker_input(draft) {
         if draft.args.iter().any(|arg| arg.name == "-v" || arg.name == "--verbose") && !draft.error {
             return Mode::Info;
         }
@@ -57,7 +57,11 @@ fn mode(draft: &mut Draft) -> Mode {
     }
     let compiled = draft.inputs.iter().filter(|input| takes_part(draft, input)).count();
     let stopped = stops.preprocess || stops.dependencies || stops.assembly || stops.object;
-    if compiled > 1 && draft.output.is_some() && stopped {
+    let many = match draft.compiler.family {
+        Family::Gcc => gcc_counts(draft),
+        Family::Clang => compiled,
+    };
+    if many > 1 && draft.output.is_some() && stopped {
         draft.error = true;
     }
     if draft.compiler.family == Family::Gcc && output_is_input(draft) {
@@ -65,6 +69,10 @@ fn mode(draft: &mut Draft) -> Mode {
     }
     if draft.error {
         return Mode::Error;
+    }
+    if let Some(forced) = draft.forced {
+        let links = forced == Mode::Mixed && !stopped;
+        return if links { Mode::Link } else { forced };
     }
     let clang_deps = draft.compiler.family == Family::Clang && (draft.deps.md || draft.deps.mmd);
     if stops.other {
@@ -84,6 +92,11 @@ fn mode(draft: &mut Draft) -> Mode {
     }
 }
 
+/// Whether an option counts as an input for the linker.
+fn has_linker_input(draft: &Draft) -> bool {
+    !draft.to_linker.is_empty() || draft.args.iter().any(|arg| matches!(arg.name, "-l" | "-framework"))
+}
+
 /// The mode that the inputs make of what the options ask for.
 fn by_inputs(draft: &Draft, asked: Mode) -> Mode {
     let headers = draft.inputs.iter().filter(|input| matches!(input.kind, Kind::Header(_))).count();
@@ -92,6 +105,17 @@ fn by_inputs(draft: &Draft, asked: Mode) -> Mode {
     let assembly =
         |input: &Input| matches!(input.kind, Kind::Source(language) if language.name == "assembler-with-cpp");
     let ends = matches!(asked, Mode::Object | Mode::Assembly | Mode::Link);
+    let unit = |input: &Input| matches!(input.kind, Kind::Foreign(name) if name.starts_with("c++-"));
+    if ends && draft.compiler.family == Family::Gcc && draft.inputs.iter().any(unit) {
+        return Mode::Other;
+    }
+    if asked == Mode::Syntax && draft.inputs.iter().all(assembly) && compiled > 0 {
+        return match draft.compiler.family {
+            Family::Clang => Mode::Preprocess,
+            Family::Gcc if draft.stops.object => Mode::Object,
+            Family::Gcc => Mode::Syntax,
+        };
+    }
     if ends && headers > 0 {
         return if headers == compiled { Mode::Pch } else { Mode::Mixed };
     }
@@ -107,6 +131,22 @@ fn by_inputs(draft: &Draft, asked: Mode) -> Mode {
         return Mode::Other;
     }
     asked
+}
+
+/// How many inputs gcc counts when it asks whether `-o` can name one output: one whose language was set to
+/// another than the one before it is not among them.
+fn gcc_counts(draft: &Draft) -> usize {
+    let (mut count, mut last) = (0, None);
+    for input in draft.inputs.iter().filter(|input| !matches!(input.kind, Kind::Linker)) {
+        let name = input.path.as_encoded_bytes();
+        // g++ sets the language of these itself.
+        let set = draft.compiler.cxx && [b".c", b".i", b".h"].iter().any(|end| name.ends_with(*end));
+        if count == 0 || last == Some(input.kind) || !(input.given || set) {
+            count += 1;
+            last = Some(input.kind);
+        }
+    }
+    count
 }
 
 /// Whether an input is one for the compiler in this mode.
@@ -199,9 +239,7 @@ fn whole(draft: &mut Draft, mode: Mode, sources: &[Source]) {
     let foreign = foreign.map(|input| input.path.clone());
     let mut refuse = |token, why| draft.refusals.push(Refusal::new(token, shown.clone(), why));
     match mode {
-        Mode::Object | Mode::Assembly => {}
         Mode::Link if none => refuse("nothing-to-compile", "only the linker has work"),
-        Mode::Link => {}
         Mode::Preprocess => refuse("preprocess-only", "the result is preprocessed text"),
         Mode::Dependencies => refuse("dependencies-only", "the result is a list of dependencies"),
         Mode::Pch => refuse("makes-pch", "the result is a precompiled header"),
@@ -213,7 +251,10 @@ fn whole(draft: &mut Draft, mode: Mode, sources: &[Source]) {
         Mode::Other if draft.stops.other || draft.stops.assembly => {
             refuse("other-product", "the result is neither object nor assembly");
         }
-        Mode::Other => {}
+        Mode::Object | Mode::Assembly | Mode::Link | Mode::Other => {}
+    }
+    if draft.stops.syntax && mode != Mode::Syntax {
+        draft.refusals.push(Refusal::new("syntax-only", "-fsyntax-only", "there may be no result"));
     }
     if let Some(path) = foreign {
         draft.refusals.push(Refusal::new("unsupported-language", path, "no language of this table"));
@@ -258,6 +299,11 @@ fn same_output(draft: &mut Draft, sources: &[Source]) {
     let mut paths: Vec<&OsStr> = Vec::new();
     for output in sources.iter().flat_map(|source| &source.outputs) {
         if output.path == "/dev/null" {
+            continue;
+        }
+        // Several sources may write one dependency file: drivers go through them in order, the last
+        // one stays, and so it is when results are put in place in order.
+        if output.kind == OutputKind::Dependencies {
             continue;
         }
         if paths.contains(&output.path.as_os_str()) {

@@ -186,7 +186,8 @@ fn piece(draft: &mut Draft, piece: &OsStr, more: bool) -> bool {
         return !glued && more;
     }
     let short = matches!(name.first(), Some(b'O' | b'L' | b'l' | b'z' | b'h' | b'e' | b'u' | b'm' | b'I'));
-    if !has(HARMLESS) && !(short && bytes[1] != b'-') && !name.starts_with(b"Bsymbolic") {
+    let short = short && bytes[1] != b'-';
+    if !has(HARMLESS) && !short && !name.starts_with(b"Bsymbolic") {
         let why = "not known to keep the names of the objects to itself";
         refuse(draft, piece, "link-names-temporaries", why);
     }

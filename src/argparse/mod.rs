@@ -41,7 +41,7 @@ pub use response::ReadFile;
 #[must_use]
 pub fn parse(compiler: &Compiler, args: &[OsString], files: &dyn ReadFile) -> Invocation {
     let (args, expansion) = response::expand(compiler.family, args, files);
-    let mut draft = scan::scan(*compiler, &args);
+    let mut draft = scan::scan(scan::called_as(*compiler, &args), &args);
     draft.facts.response_files = expansion.used;
     if expansion.endless {
         draft.refusals.push(Refusal::new("endless-response-files", "@", "response files without end"));

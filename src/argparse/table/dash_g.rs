@@ -45,6 +45,7 @@ pub(super) static ROWS: &[Spec] = &[
     row("-gdwarf32", Flag, Compile, both(11, 12), debug_format, "gcc: Debugging Options"),
     row("-gdwarf64", Flag, Compile, both(11, 12), debug_format, "gcc: Debugging Options"),
     row("-gembed-source", Toggle, Compile, CLANG, plain, "clang: command line reference"),
+    row("-gen-decls", Flag, Output, GCC, |_, v| v.refuse_on("dumps"), "writes declarations to a file"),
     row("-gen-reproducer", Joined, Compile, CLANG, |_, v| v.refuse_on("crash-report"), "keeps a reproducer"),
     row("-gen-reproducer=", Joined, Compile, CLANG, |_, v| v.refuse_on("crash-report"), "keeps a reproducer"),
     row("-gfull", Flag, Compile, CLANG, debug_format, "clang: command line reference"),

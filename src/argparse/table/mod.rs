@@ -12,8 +12,8 @@ mod link;
 mod long;
 mod short;
 
-use super::Compiler;
 use super::spec::{Shape, Spec};
+use super::{Compiler, Family};
 
 /// What the shelves write their rows with.
 mod prelude {
@@ -48,17 +48,25 @@ pub struct Found {
 /// The row of the driver's option `arg`, by the longest spelling that fits.
 #[must_use]
 pub fn find(arg: &[u8], compiler: Compiler) -> Option<Found> {
-    let best = match arg.get(1) {
-        Some(b'f') => search(dash_f::ROWS, arg, compiler),
-        Some(b'g') => search(dash_g::ROWS, arg, compiler),
-        Some(b'm') => search(dash_m::ROWS, arg, compiler),
-        Some(b'W') => search(dash_w::ROWS, arg, compiler),
-        Some(b'-') => search(long::ROWS, arg, compiler),
-        _ => longer(search(short::ROWS, arg, compiler), search(link::ROWS, arg, compiler)),
+    let rows = match arg.get(1) {
+        Some(b'f') => dash_f::ROWS,
+        Some(b'g') => dash_g::ROWS,
+        Some(b'm') => dash_m::ROWS,
+        Some(b'W') => dash_w::ROWS,
+        Some(b'-') => long::ROWS,
+        _ => short::ROWS,
     };
+    let best = longer(search(rows, arg, compiler), search(link::ROWS, arg, compiler));
     let exact = best.is_some_and(|spec| spec.name.len() == arg.len());
     let negated = if exact { None } else { negated(arg, compiler) };
-    negated.or(best.map(|spec| Found { spec, on: true }))
+    negated.or(best.map(|spec| Found { spec, on: true })).or_else(|| doubled(arg, compiler))
+}
+
+/// gcc takes `--X` for `-fX` when it is nothing else.
+fn doubled(arg: &[u8], compiler: Compiler) -> Option<Found> {
+    let rest = arg.strip_prefix(b"--").filter(|_| compiler.family == Family::Gcc)?;
+    let single = [b"-f", rest].concat();
+    if single.len() == 2 { None } else { find(&single, compiler) }
 }
 
 /// The row of `-cc1`'s option `arg`.
