@@ -200,7 +200,8 @@ fn sources(draft: &Draft, mode: Mode) -> Vec<Source> {
         } else {
             names::clang_extras(draft, mode, language, &input.path)
         });
-        let naming = if gcc && mode == Mode::Link { dump.options() } else { Vec::new() };
+        let told = draft.dump.dir.is_some() || draft.dump.base.is_some() || draft.dump.ext.is_some();
+        let naming = if gcc && (mode == Mode::Link || told) { dump.options() } else { Vec::new() };
         sources.push(Source {
             path: input.path.clone(),
             arg: input.arg,
