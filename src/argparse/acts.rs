@@ -137,6 +137,8 @@ records! {
     x_linker(draft, value) { draft.to_linker.push((draft.here, value.owned())); }
     /// `-Xclang`.
     x_clang(draft, value) { draft.to_cc1.push((draft.here, value.owned())); }
+    /// Makes the linker name the objects it is given, which are temporaries of the driver.
+    link_names(draft, value) { draft.link_refusals.push(value.refusal("link-names-temporaries")); }
     /// `-z KEYWORD`.
     link_z(draft, value) {
         draft.to_linker.push((draft.here, OsString::from("-z")));
@@ -371,12 +373,6 @@ pub(super) fn llvm_option(_: &mut Draft, value: &Value) -> Result<(), Refusal> {
     } else {
         value.refuse("llvm-option")
     }
-}
-
-/// Options that make the linker name the objects it is given, which are temporaries of the driver.
-pub(super) fn link_names(draft: &mut Draft, value: &Value) -> Result<(), Refusal> {
-    draft.link_refusals.push(value.refusal("link-names-temporaries"));
-    Ok(())
 }
 
 /// LLVM's own products.

@@ -128,7 +128,8 @@ fn by_inputs(draft: &Draft, asked: Mode) -> Mode {
     let llvm = draft.compiler.family == Family::Clang && draft.facts.lto && asked != Mode::Link;
     let bitcode = |input: &Input| matches!(input.kind, Kind::Source(language) if !matches!(language.name, "assembler" | "assembler-with-cpp"));
     if llvm && ends && (foreign || draft.inputs.iter().any(bitcode)) {
-        return Mode::Other;
+        let plain = |input: &Input| takes_part(draft, input) && !bitcode(input);
+        return if draft.inputs.iter().any(plain) && !foreign { Mode::Mixed } else { Mode::Other };
     }
     asked
 }
@@ -200,7 +201,8 @@ fn sources(draft: &Draft, mode: Mode) -> Vec<Source> {
         } else {
             names::clang_extras(draft, mode, language, &input.path)
         });
-        let naming = if gcc && mode == Mode::Link { dump.options() } else { Vec::new() };
+        let told = draft.dump.dir.is_some() || draft.dump.base.is_some() || draft.dump.ext.is_some();
+        let naming = if gcc && (mode == Mode::Link || told) { dump.options() } else { Vec::new() };
         sources.push(Source {
             path: input.path.clone(),
             arg: input.arg,

@@ -140,7 +140,8 @@ pub struct Source {
     /// one: drivers write it for each in order, so the last one's stays.
     pub dependencies: Option<DependencyFile>,
     /// Options that a compile of this source alone must be given so that names derived from a whole
-    /// compile-and-link come out the same (gcc from 11 on: `-dumpdir`, `-dumpbase`, `-dumpbase-ext`).
+    /// compile-and-link come out the same (gcc from 11 on: `-dumpdir`, `-dumpbase`, `-dumpbase-ext`). Given
+    /// too where the user wrote one of these, whatever the mode.
     pub naming: Vec<OsString>,
     /// Why this source is not cacheable; empty when it is.
     pub refusals: Vec<Refusal>,

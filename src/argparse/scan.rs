@@ -39,6 +39,10 @@ pub(super) fn scan(compiler: Compiler, args: &[OsString]) -> Draft {
         }
         at += 1;
     }
+    debug_assert!(
+        draft.args.iter().flat_map(|arg| &arg.tokens).eq(args),
+        "what was read spells the command line again"
+    );
     draft
 }
 
@@ -71,7 +75,8 @@ fn option(draft: &mut Draft, arg: &OsString, next: Option<&OsString>) -> usize {
     if let Err(refusal) = result {
         draft.refusals.push(refusal);
     }
-    let mut tokens = vec![arg.clone()];
+    let mut tokens = Vec::with_capacity(1 + taken);
+    tokens.push(arg.clone());
     tokens.extend(next.filter(|_| taken == 1).cloned());
     push(draft, spec.name, spec.role, tokens, value);
     taken

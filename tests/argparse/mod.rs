@@ -9,6 +9,7 @@ mod corpus;
 mod dryrun;
 mod live;
 mod properties;
+mod snapshots;
 mod support;
 mod table;
 mod traps;

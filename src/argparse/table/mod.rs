@@ -54,9 +54,10 @@ pub fn find(arg: &[u8], compiler: Compiler) -> Option<Found> {
         Some(b'm') => dash_m::ROWS,
         Some(b'W') => dash_w::ROWS,
         Some(b'-') => long::ROWS,
-        _ => short::ROWS,
+        _ => part(short::ROWS, &SHORT_INDEX, arg),
     };
-    let best = longer(search(rows, arg, compiler), search(link::ROWS, arg, compiler));
+    let linked = search(part(link::ROWS, &LINK_INDEX, arg), arg, compiler);
+    let best = longer(search(rows, arg, compiler), linked);
     let exact = best.is_some_and(|spec| spec.name.len() == arg.len());
     let negated = if exact { None } else { negated(arg, compiler) };
     negated.or(best.map(|spec| Found { spec, on: true })).or_else(|| doubled(arg, compiler))
@@ -98,6 +99,39 @@ fn negated(arg: &[u8], compiler: Compiler) -> Option<Found> {
     };
     let spec = search(rows, &positive, compiler)?;
     (spec.shape == Shape::Toggle && spec.name.len() == positive.len()).then_some(Found { spec, on: false })
+}
+
+/// Where the rows of each second letter begin on a shelf, and where the last of them end.
+type Index = [u16; 129];
+
+/// The index of a shelf, made when the crate is compiled.
+const fn index(rows: &[Spec]) -> Index {
+    let mut starts = [0; 129];
+    let mut letter = 0;
+    let mut at = 0;
+    while letter < 129 {
+        while at < rows.len() && (rows[at].name.as_bytes()[1] as usize) < letter {
+            at += 1;
+        }
+        #[allow(clippy::cast_possible_truncation, reason = "no shelf has that many rows")]
+        {
+            starts[letter] = at as u16;
+        }
+        letter += 1;
+    }
+    starts
+}
+
+static SHORT_INDEX: Index = index(short::ROWS);
+static LINK_INDEX: Index = index(link::ROWS);
+
+/// The part of a shelf whose rows begin like `arg`.
+fn part(rows: &'static [Spec], starts: &Index, arg: &[u8]) -> &'static [Spec] {
+    let letter = usize::from(arg.get(1).copied().unwrap_or_default());
+    if letter > 127 {
+        return &[];
+    }
+    &rows[usize::from(starts[letter])..usize::from(starts[letter + 1])]
 }
 
 /// The row with the longest spelling on `rows` that fits `arg`.
