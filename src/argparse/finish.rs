@@ -22,7 +22,6 @@ pub(super) fn finish(mut draft: Draft) -> Invocation {
         draft.refusals.extend(split);
         link_rules(&mut draft, &sources);
     }
-    same_output(&mut draft, &sources);
     for source in &mut sources {
         each(&draft, source);
     }
@@ -290,30 +289,6 @@ fn link_rules(draft: &mut Draft, sources: &[Source]) {
     }
     if draft.facts.records_command_line {
         refuse("recorded-link", "-frecord-command-line", "the object records the whole command");
-    }
-}
-
-/// Two sources that write the same file.
-fn same_output(draft: &mut Draft, sources: &[Source]) {
-    if sources.len() < 2 {
-        return;
-    }
-    let mut paths: Vec<&OsStr> = Vec::new();
-    for output in sources.iter().flat_map(|source| &source.outputs) {
-        if output.path == "/dev/null" {
-            continue;
-        }
-        // Several sources may write one dependency file: drivers go through them in order, the last
-        // one stays, and so it is when results are put in place in order.
-        if output.kind == OutputKind::Dependencies {
-            continue;
-        }
-        if paths.contains(&output.path.as_os_str()) {
-            let why = "which source is last decides what it holds";
-            draft.refusals.push(Refusal::new("same-output-twice", output.path.clone(), why));
-            return;
-        }
-        paths.push(&output.path);
     }
 }
 

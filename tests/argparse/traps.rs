@@ -139,8 +139,9 @@ fn t10_sources_of_any_name() {
     assert_eq!(stem("-c a..c"), "a..o");
     assert_eq!(stem("-c .hidden.c"), ".hidden.o");
     assert_eq!(stem("-c ./-a.c"), "-a.o");
-    assert_eq!(tokens(&line("gcc", "-c a/x.c b/x.c")), ["same-output-twice"]);
-    assert_eq!(tokens(&line("clang", "-c a.c a.c")), ["same-output-twice"]);
+    // The same object twice: the plan keeps the order, the last one stays.
+    assert!(tokens(&line("gcc", "-c a/x.c b/x.c")).is_empty());
+    assert!(tokens(&line("clang", "-c a.c a.c")).is_empty());
     let raw = OsString::from_vec(b"\xff\xe9.c".to_vec());
     let invocation = words("gcc", &["-c".into(), raw]);
     assert_eq!(invocation.sources[0].outputs[0].path, OsString::from_vec(b"\xff\xe9.o".to_vec()));
