@@ -154,7 +154,7 @@ fn finish_dump_name(
     let output = draft.output.as_deref().map(OsStr::as_encoded_bytes).filter(|output| !not_a_file(output));
     match output {
         // An empty `-dumpbase` asks for the source's name.
-        Some(output) if !links && draft.dump.base.is_none() => {
+        Some(output) if !links && draft.dump.base.as_deref().is_none_or(|base| !base.is_empty()) => {
             let base = [without_suffix(Family::Gcc, file_name(output)), &own].concat();
             DumpName { dir, base, ext: own }
         }
