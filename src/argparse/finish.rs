@@ -305,10 +305,10 @@ fn each(draft: &Draft, source: &mut Source) {
         let why = "the output is no file to put in place";
         source.refusals.push(Refusal::new("output-is-device", output.path.clone(), why));
     }
-    if let Some(file) = &source.dependencies {
-        if file.path.is_empty() {
-            source.refusals.push(Refusal::new("empty-output", "-MF", "a dependency file without a name"));
-        }
+    if let Some(file) = &source.dependencies
+        && file.path.is_empty()
+    {
+        source.refusals.push(Refusal::new("empty-output", "-MF", "a dependency file without a name"));
     }
 }
 

@@ -151,10 +151,10 @@ fn differences(ours: &Invocation, theirs: &DryRun) -> Vec<String> {
             wrong.push(format!("dependencies: ours {dependencies:?}, theirs {:?}", theirs.dependencies));
         }
         wrong.extend(target_difference(ours.compiler.family, ours_one, theirs));
-        if let (Some(usage), Some(stem)) = (find(OutputKind::StackUsage), &theirs.stem) {
-            if usage != format!("{stem}.su") {
-                wrong.push(format!("auxiliary: ours {usage}, theirs {stem}.su"));
-            }
+        if let (Some(usage), Some(stem)) = (find(OutputKind::StackUsage), &theirs.stem)
+            && usage != format!("{stem}.su")
+        {
+            wrong.push(format!("auxiliary: ours {usage}, theirs {stem}.su"));
         }
         for kept in &theirs.kept {
             if !ours.links && !ours_one.outputs.iter().any(|output| show(&output.path) == *kept) {
