@@ -60,7 +60,12 @@ fn draw(dice: &mut Dice, gcc: bool) -> Vec<OsString> {
         match dice.roll(8) {
             0 => groups.push(vec!["-x", dice.pick(&["c", "c++", "assembler-with-cpp", "none"])]),
             1 => groups.push(vec!["-xc", "noext", "-x", "none"]),
-            _ => groups.push(vec![dice.pick(FILES)]),
+            _ => {
+                // Under `-x c -c` an object is a source that its own object replaces: once is enough.
+                let file = dice.pick(FILES);
+                let again = file == "d.o" && groups.iter().any(|group| group[..] == ["d.o"]);
+                groups.push(vec![if again { "a.c" } else { file }]);
+            }
         }
     }
     let outputs = ["prog", "out/prog.exe", "x.o", "out/a.b.o", "a.out", "b", "prog.v1", "out/.dot"];
