@@ -5,8 +5,8 @@ use std::ffi::{OsStr, OsString};
 use super::draft::{Draft, Input};
 use super::language::Kind;
 use super::{
-    Debug, Facts, Family, Invocation, Mode, Output, OutputKind, Refusal, Source, linker, names, passed,
-    targets,
+    DISCARD, Debug, Facts, Family, Invocation, Mode, Output, OutputKind, Refusal, Source, linker, names,
+    passed, targets,
 };
 
 /// Runs all rules.
@@ -294,13 +294,15 @@ fn link_rules(draft: &mut Draft, sources: &[Source]) {
 
 /// Refusals of one source.
 fn each(draft: &Draft, source: &mut Source) {
-    let stdin = source.path == "-"
-        || (draft.compiler.family == Family::Gcc && source.path.as_encoded_bytes().ends_with(b"-"));
-    if stdin {
-        let why = "the source comes by standard input";
+    let odd = draft.compiler.family == Family::Gcc && source.path.as_encoded_bytes().ends_with(b"-");
+    if odd && source.path != "-" {
+        let why = "gcc reads standard input for it";
         source.refusals.push(Refusal::new("stdin-source", source.path.clone(), why));
     }
-    let device = |path: &OsStr| path == "-" || path.as_encoded_bytes().starts_with(b"/dev/");
+    // What goes to /dev/null need not be put in place; other devices are the compiler's.
+    let device = |path: &OsStr| {
+        path == "-" || path.as_encoded_bytes().starts_with(b"/dev/") && path != OsStr::new(DISCARD)
+    };
     if let Some(output) = source.outputs.iter().find(|output| device(&output.path)) {
         let why = "the output is no file to put in place";
         source.refusals.push(Refusal::new("output-is-device", output.path.clone(), why));

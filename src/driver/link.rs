@@ -37,21 +37,15 @@ impl Context<'_> {
             return Ok(exit);
         }
         let paths: Vec<&Path> = objects.iter().map(Path::new).collect();
-        let command = prepared.driver.command(self.world, link.arguments(&paths));
+        let command = prepared.driver().command(self.world, link.arguments(&paths));
         let mut quiet = true;
         let linked = self.world.run(&command, &mut |_, bytes| quiet &= bytes.is_empty()).map_err(failed)?;
         if linked.success() && quiet {
-            self.log.line(self.world, prepared.driver.argv0.display(), "linked");
+            self.log.line(self.world, prepared.argv0.display(), "linked");
             return Ok(linked);
         }
         self.store.record(&Event::Refused { token: "link-not-quiet" });
-        self.log.line(
-            self.world,
-            prepared.driver.argv0.display(),
-            "the link prints or fails: done again whole",
-        );
-        let command = prepared.driver.command(self.world, prepared.argv.clone());
-        let command = crate::world::Command { stdin: true, terminal: prepared.terminal, ..command };
-        self.world.run(&command, sink).map_err(failed)
+        self.log.line(self.world, prepared.argv0.display(), "the link prints or fails: done again whole");
+        self.run_whole(prepared, sink).map_err(failed)
     }
 }

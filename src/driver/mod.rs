@@ -130,13 +130,19 @@ fn try_compile(
         }
     };
     let context = Context { world, config, log, store: &store };
-    match context.prepare(program, argv0, args).and_then(|prepared| context.bake(&prepared, sink)) {
-        Ok(exit) => Some(exit),
+    let prepared = match context.prepare(program, argv0, args) {
+        Ok(prepared) => prepared,
         Err(aside) => {
             context.stand_aside(argv0, &aside);
-            None
+            return None;
         }
-    }
+    };
+    context.bake(&prepared, &mut *sink).map(Some).unwrap_or_else(|aside| {
+        context.stand_aside(argv0, &aside);
+        // Standard input is gone from the process, so that it can't become the compiler.
+        prepared.stdin.as_ref()?;
+        context.run_whole(&prepared, sink).ok()
+    })
 }
 
 impl Context<'_> {
