@@ -1,4 +1,5 @@
 //! Parsing and planning, without preprocessing: what a command line costs before anything is read.
+#![allow(missing_docs, reason = "criterion makes functions")]
 
 use std::ffi::OsString;
 use std::hint::black_box;

@@ -2,7 +2,9 @@
 #![allow(clippy::disallowed_methods, reason = "tests stand in the real surroundings")]
 #![allow(missing_docs, reason = "tests document themselves by their names")]
 #![allow(unreachable_pub, reason = "one binary: everything is reachable or unused")]
+#![allow(clippy::unnecessary_debug_formatting, reason = "a failing test shows what it saw")]
 
+mod argparse;
 mod baking;
 mod paths;
 mod recipe;

@@ -6,8 +6,8 @@ use std::ffi::OsString;
 use super::draft::{Draft, SaveTemps};
 use super::language;
 use super::response::from_bytes;
-use super::spec::Value;
-use super::{Family, Refusal};
+use super::spec::{Shape, Value};
+use super::{Family, Mode, Refusal};
 
 /// Nothing beyond standing on the command line.
 #[allow(clippy::unnecessary_wraps, reason = "an `Act`")]
@@ -96,6 +96,8 @@ records! {
     }
     /// `-gline-tables-only` and the like.
     debug_lines(draft, value) { if value.on { draft.debug.level = 1; } }
+    /// `-ccc-print-phases` and the like.
+    prints_plan(draft, value) { draft.forced = Some(Mode::None); }
     /// `-gtoggle`.
     debug_toggle(draft, value) { draft.debug.toggled = true; }
     /// `-gsplit-dwarf`.
@@ -117,7 +119,12 @@ records! {
     /// `-arch`.
     arch(draft, value) { draft.arches.push(value.owned()); }
     /// `-Wp,…`.
-    to_preprocessor(draft, value) { let here = draft.here; push_commas(&mut draft.to_preprocessor, here, value); }
+    to_preprocessor(draft, value) {
+        let here = draft.here;
+        let first = draft.to_preprocessor.len();
+        push_commas(&mut draft.to_preprocessor, here, value);
+        if draft.compiler.family == Family::Clang { clang_dependencies(draft, first); }
+    }
     /// `-Wa,…`.
     to_assembler(draft, value) { let here = draft.here; push_commas(&mut draft.to_assembler, here, value); }
     /// `-Wl,…`.
@@ -130,10 +137,26 @@ records! {
     x_linker(draft, value) { draft.to_linker.push((draft.here, value.owned())); }
     /// `-Xclang`.
     x_clang(draft, value) { draft.to_cc1.push((draft.here, value.owned())); }
+    /// Makes the linker name the objects it is given, which are temporaries of the driver.
+    link_names(draft, value) { draft.link_refusals.push(value.refusal("link-names-temporaries")); }
     /// `-z KEYWORD`.
     link_z(draft, value) {
         draft.to_linker.push((draft.here, OsString::from("-z")));
         draft.to_linker.push((draft.here, value.owned()));
+    }
+}
+
+/// clang takes `-Wp,-MD,FILE` for `-MD -MF FILE` in its place; with more behind it the file counts for nothing.
+fn clang_dependencies(draft: &mut Draft, first: usize) {
+    let pieces = &draft.to_preprocessor[first..];
+    let system = pieces[0].1 == "-MD";
+    if !system && pieces[0].1 != "-MMD" {
+        return;
+    }
+    draft.deps.md |= system;
+    draft.deps.mmd |= !system;
+    if let [_, (_, file)] = pieces {
+        draft.deps.file = Some(file.clone());
     }
 }
 
@@ -197,13 +220,69 @@ pub(super) fn warn_fallthrough_level(draft: &mut Draft, value: &Value) -> Result
 
 /// `-save-temps`.
 pub(super) fn save_temps(draft: &mut Draft, value: &Value) -> Result<(), Refusal> {
+    let named = value.spec.shape == Shape::Joined;
     draft.save_temps = match value.bytes() {
-        b"" | b"cwd" => Some(SaveTemps::Cwd),
-        b"obj" => Some(SaveTemps::Obj),
+        // gcc's names follow `-dumpdir` and `-o` then, clang's the working directory.
+        b"" if !named => draft.save_temps.or(Some(SaveTemps::Plain)),
+        b"cwd" => Some(SaveTemps::Cwd),
+        b"obj" | b"object" => Some(SaveTemps::Obj),
         _ => return value.refuse("unknown-option"),
     };
-    draft.save_temps_last = true;
+    draft.save_temps_last |= named;
     Ok(())
+}
+
+/// `--debug=LEVEL`: `-g` with that behind it.
+pub(super) fn debug_long(draft: &mut Draft, value: &Value) -> Result<(), Refusal> {
+    match value.bytes() {
+        [digit @ b'0'..=b'3'] => draft.debug.level = digit - b'0',
+        b"" => return debug(draft, value),
+        _ => return value.refuse("unusual-option"),
+    }
+    Ok(())
+}
+
+/// `--machine=X`: `-mX`; only the word sizes are taken.
+pub(super) fn machine(_: &mut Draft, value: &Value) -> Result<(), Refusal> {
+    if matches!(value.bytes(), b"32" | b"64" | b"x32" | b"16") {
+        Ok(())
+    } else {
+        value.refuse("unusual-option")
+    }
+}
+
+/// `--driver-mode=`: the scanner has looked ahead for gcc's and g++'s.
+pub(super) fn driver_mode(draft: &mut Draft, value: &Value) -> Result<(), Refusal> {
+    match value.bytes() {
+        b"gcc" | b"g++" => Ok(()),
+        b"cpp" => {
+            draft.stops.preprocess = true;
+            value.refuse("driver-mode")
+        }
+        _ => {
+            draft.forced = Some(Mode::Other);
+            value.refuse("driver-mode")
+        }
+    }
+}
+
+/// `-fcompare-debug`: compiles twice.
+pub(super) fn compare_debug(draft: &mut Draft, value: &Value) -> Result<(), Refusal> {
+    if value.on {
+        draft.forced = Some(Mode::Mixed);
+    }
+    value.refuse_on("compare-debug")
+}
+
+/// `-emit-ast`.
+pub(super) fn emits_ast(draft: &mut Draft, value: &Value) -> Result<(), Refusal> {
+    draft.forced = Some(Mode::Pch);
+    value.refuse("other-product")
+}
+
+/// clang ignores `-d` with letters, unless they ask for macros.
+pub(super) fn clang_letters(_: &mut Draft, value: &Value) -> Result<(), Refusal> {
+    if value.bytes().iter().any(|letter| b"DMINU".contains(letter)) { value.refuse("dumps") } else { Ok(()) }
 }
 
 /// A profile that the option does not name.
@@ -226,7 +305,15 @@ pub(super) fn auto_profile(draft: &mut Draft, value: &Value) -> Result<(), Refus
     if value.on {
         draft.facts.files.push(OsString::from("fbdata.afdo"));
     }
-    Ok(())
+    plain(draft, value)
+}
+
+/// `-fbasic-block-sections=`: `list=FILE` names a file.
+pub(super) fn block_sections(draft: &mut Draft, value: &Value) -> Result<(), Refusal> {
+    if let Some(file) = value.bytes().strip_prefix(b"list=") {
+        draft.facts.files.push(from_bytes(file));
+    }
+    plain(draft, value)
 }
 
 /// `-fopt-info…`: notes among the diagnostics, or a file.
@@ -281,18 +368,15 @@ const LLVM_OPTIONS: [&[u8]; 24] = [
 pub(super) fn llvm_option(_: &mut Draft, value: &Value) -> Result<(), Refusal> {
     let bytes = value.bytes();
     let bytes = if bytes.starts_with(b"--") { &bytes[1..] } else { bytes };
-    if LLVM_OPTIONS.iter().any(|known| bytes.starts_with(known)) { Ok(()) } else { value.refuse("llvm-option") }
-}
-
-/// Options that make the linker name the objects it is given, which are temporaries of the driver.
-pub(super) fn link_names(draft: &mut Draft, value: &Value) -> Result<(), Refusal> {
-    draft.link_refusals.push(value.refusal("link-names-temporaries"));
-    Ok(())
+    if LLVM_OPTIONS.iter().any(|known| bytes.starts_with(known)) {
+        Ok(())
+    } else {
+        value.refuse("llvm-option")
+    }
 }
 
 /// LLVM's own products.
 pub(super) fn emits_llvm(draft: &mut Draft, value: &Value) -> Result<(), Refusal> {
-    draft.emit_llvm = true;
     draft.stops.other = true;
     value.refuse("emits-llvm")
 }
@@ -314,12 +398,16 @@ pub(super) fn warning(draft: &mut Draft, value: &Value) -> Result<(), Refusal> {
         b"error=misleading-indentation" | b"error=documentation" => draft.warnings.layout = true,
         _ => {}
     }
-    Ok(())
+    plain(draft, value)
 }
 
 /// clang's `-R`: optimization remarks, which are diagnostics, or a path for the linker.
 pub(super) fn remarks(_: &mut Draft, value: &Value) -> Result<(), Refusal> {
-    if value.bytes().starts_with(b"pass") { Ok(()) } else { value.refuse("unusual-option") }
+    if value.text.is_empty() || value.bytes().starts_with(b"pass") {
+        Ok(())
+    } else {
+        value.refuse("unusual-option")
+    }
 }
 
 /// `-v`: with nothing to do it only prints.

@@ -3,11 +3,13 @@
 use std::ffi::{OsStr, OsString};
 
 use super::language::Kind;
-use super::{Arg, Compiler, Facts, Refusal, Role};
+use super::{Arg, Compiler, Facts, Family, Mode, Refusal, Role};
 
 /// Where `-save-temps` puts its files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SaveTemps {
+    /// As other auxiliary files (`-save-temps` alone).
+    Plain,
     /// Into the working directory.
     Cwd,
     /// Beside the output.
@@ -151,12 +153,12 @@ pub struct Draft {
     pub dump: DumpNames,
     /// `-save-temps`.
     pub save_temps: Option<SaveTemps>,
-    /// Whether `-save-temps` came after the last `-dumpdir`.
+    /// Whether `-save-temps=` came after the last `-dumpdir`.
     pub save_temps_last: bool,
-    /// How many `-arch`.
+    /// Every `-arch`.
     pub arches: Vec<OsString>,
-    /// An explicit `-flto…` or `-fno-lto` holds.
-    pub emit_llvm: bool,
+    /// An option decides the mode, whatever the others say.
+    pub forced: Option<Mode>,
     /// Pieces for the preprocessor.
     pub to_preprocessor: Vec<Piece>,
     /// Pieces for the assembler.
@@ -197,7 +199,7 @@ impl Draft {
             save_temps: None,
             save_temps_last: false,
             arches: Vec::new(),
-            emit_llvm: false,
+            forced: None,
             to_preprocessor: Vec::new(),
             to_assembler: Vec::new(),
             to_linker: Vec::new(),
@@ -212,6 +214,13 @@ impl Draft {
 
     /// Adds an input.
     pub fn input(&mut self, path: &OsStr) {
+        // g++ writes `-x c++ FILE -x none` for these names, unless an `-x` stands right before: its
+        // value holds no longer than that.
+        let bytes = path.as_encoded_bytes();
+        let gxx = self.compiler.cxx && self.compiler.family == Family::Gcc && !self.language_seen;
+        if gxx && bytes.len() > 2 && [b".c", b".i", b".h"].iter().any(|end| bytes.ends_with(*end)) {
+            self.language = None;
+        }
         let given = self.language.is_some();
         let kind = match self.language {
             Some(kind) => kind,

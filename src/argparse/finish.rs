@@ -5,7 +5,8 @@ use std::ffi::{OsStr, OsString};
 use super::draft::{Draft, Input};
 use super::language::Kind;
 use super::{
-    Debug, Facts, Family, Invocation, Mode, Output, OutputKind, Refusal, Source, linker, names, passed, targets,
+    Debug, Facts, Family, Invocation, Mode, Output, OutputKind, Refusal, Source, linker, names, passed,
+    targets,
 };
 
 /// Runs all rules.
@@ -21,7 +22,6 @@ pub(super) fn finish(mut draft: Draft) -> Invocation {
         draft.refusals.extend(split);
         link_rules(&mut draft, &sources);
     }
-    same_output(&mut draft, &sources);
     for source in &mut sources {
         each(&draft, source);
     }
@@ -47,7 +47,7 @@ fn mode(draft: &mut Draft) -> Mode {
     if stops.info {
         return Mode::Info;
     }
-    if draft.inputs.is_empty() {
+    if draft.inputs.is_empty() && !has_linker_input(draft) {
         if draft.args.iter().any(|arg| arg.name == "-v" || arg.name == "--verbose") && !draft.error {
             return Mode::Info;
         }
@@ -56,7 +56,11 @@ fn mode(draft: &mut Draft) -> Mode {
     }
     let compiled = draft.inputs.iter().filter(|input| takes_part(draft, input)).count();
     let stopped = stops.preprocess || stops.dependencies || stops.assembly || stops.object;
-    if compiled > 1 && draft.output.is_some() && stopped {
+    let many = match draft.compiler.family {
+        Family::Gcc => gcc_counts(draft),
+        Family::Clang => compiled,
+    };
+    if many > 1 && draft.output.is_some() && stopped {
         draft.error = true;
     }
     if draft.compiler.family == Family::Gcc && output_is_input(draft) {
@@ -64,6 +68,10 @@ fn mode(draft: &mut Draft) -> Mode {
     }
     if draft.error {
         return Mode::Error;
+    }
+    if let Some(forced) = draft.forced {
+        let links = forced == Mode::Mixed && !stopped;
+        return if links { Mode::Link } else { forced };
     }
     let clang_deps = draft.compiler.family == Family::Clang && (draft.deps.md || draft.deps.mmd);
     if stops.other {
@@ -83,13 +91,30 @@ fn mode(draft: &mut Draft) -> Mode {
     }
 }
 
+/// Whether an option counts as an input for the linker.
+fn has_linker_input(draft: &Draft) -> bool {
+    !draft.to_linker.is_empty() || draft.args.iter().any(|arg| matches!(arg.name, "-l" | "-framework"))
+}
+
 /// The mode that the inputs make of what the options ask for.
 fn by_inputs(draft: &Draft, asked: Mode) -> Mode {
     let headers = draft.inputs.iter().filter(|input| matches!(input.kind, Kind::Header(_))).count();
     let compiled = draft.inputs.iter().filter(|input| takes_part(draft, input)).count();
     let foreign = draft.inputs.iter().any(|input| matches!(input.kind, Kind::Foreign(_)));
-    let assembly = |input: &Input| matches!(input.kind, Kind::Source(language) if language.name == "assembler-with-cpp");
+    let assembly =
+        |input: &Input| matches!(input.kind, Kind::Source(language) if language.name == "assembler-with-cpp");
     let ends = matches!(asked, Mode::Object | Mode::Assembly | Mode::Link);
+    let unit = |input: &Input| matches!(input.kind, Kind::Foreign(name) if name.starts_with("c++-"));
+    if ends && draft.compiler.family == Family::Gcc && draft.inputs.iter().any(unit) {
+        return Mode::Other;
+    }
+    if asked == Mode::Syntax && draft.inputs.iter().all(assembly) && compiled > 0 {
+        return match draft.compiler.family {
+            Family::Clang => Mode::Preprocess,
+            Family::Gcc if draft.stops.object => Mode::Object,
+            Family::Gcc => Mode::Syntax,
+        };
+    }
     if ends && headers > 0 {
         return if headers == compiled { Mode::Pch } else { Mode::Mixed };
     }
@@ -100,13 +125,28 @@ fn by_inputs(draft: &Draft, asked: Mode) -> Mode {
         return if draft.inputs.iter().all(assembly) { Mode::Preprocess } else { Mode::Mixed };
     }
     let llvm = draft.compiler.family == Family::Clang && draft.facts.lto && asked != Mode::Link;
-    let bitcode = |input: &Input| {
-        matches!(input.kind, Kind::Source(language) if !matches!(language.name, "assembler" | "assembler-with-cpp"))
-    };
+    let bitcode = |input: &Input| matches!(input.kind, Kind::Source(language) if !matches!(language.name, "assembler" | "assembler-with-cpp"));
     if llvm && ends && (foreign || draft.inputs.iter().any(bitcode)) {
-        return Mode::Other;
+        let plain = |input: &Input| takes_part(draft, input) && !bitcode(input);
+        return if draft.inputs.iter().any(plain) && !foreign { Mode::Mixed } else { Mode::Other };
     }
     asked
+}
+
+/// How many inputs gcc counts when it asks whether `-o` can name one output: one whose language was set to
+/// another than the one before it is not among them.
+fn gcc_counts(draft: &Draft) -> usize {
+    let (mut count, mut last) = (0, None);
+    for input in draft.inputs.iter().filter(|input| !matches!(input.kind, Kind::Linker)) {
+        let name = input.path.as_encoded_bytes();
+        // g++ sets the language of these itself.
+        let set = draft.compiler.cxx && [b".c", b".i", b".h"].iter().any(|end| name.ends_with(*end));
+        if count == 0 || last == Some(input.kind) || !(input.given || set) {
+            count += 1;
+            last = Some(input.kind);
+        }
+    }
+    count
 }
 
 /// Whether an input is one for the compiler in this mode.
@@ -160,7 +200,8 @@ fn sources(draft: &Draft, mode: Mode) -> Vec<Source> {
         } else {
             names::clang_extras(draft, mode, language, &input.path)
         });
-        let naming = if gcc && mode == Mode::Link { dump.options() } else { Vec::new() };
+        let told = draft.dump.dir.is_some() || draft.dump.base.is_some() || draft.dump.ext.is_some();
+        let naming = if gcc && (mode == Mode::Link || told) { dump.options() } else { Vec::new() };
         sources.push(Source {
             path: input.path.clone(),
             arg: input.arg,
@@ -199,9 +240,7 @@ fn whole(draft: &mut Draft, mode: Mode, sources: &[Source]) {
     let foreign = foreign.map(|input| input.path.clone());
     let mut refuse = |token, why| draft.refusals.push(Refusal::new(token, shown.clone(), why));
     match mode {
-        Mode::Object | Mode::Assembly => {}
         Mode::Link if none => refuse("nothing-to-compile", "only the linker has work"),
-        Mode::Link => {}
         Mode::Preprocess => refuse("preprocess-only", "the result is preprocessed text"),
         Mode::Dependencies => refuse("dependencies-only", "the result is a list of dependencies"),
         Mode::Pch => refuse("makes-pch", "the result is a precompiled header"),
@@ -213,7 +252,10 @@ fn whole(draft: &mut Draft, mode: Mode, sources: &[Source]) {
         Mode::Other if draft.stops.other || draft.stops.assembly => {
             refuse("other-product", "the result is neither object nor assembly");
         }
-        Mode::Other => {}
+        Mode::Object | Mode::Assembly | Mode::Link | Mode::Other => {}
+    }
+    if draft.stops.syntax && mode != Mode::Syntax {
+        draft.refusals.push(Refusal::new("syntax-only", "-fsyntax-only", "there may be no result"));
     }
     if let Some(path) = foreign {
         draft.refusals.push(Refusal::new("unsupported-language", path, "no language of this table"));
@@ -250,25 +292,6 @@ fn link_rules(draft: &mut Draft, sources: &[Source]) {
     }
 }
 
-/// Two sources that write the same file.
-fn same_output(draft: &mut Draft, sources: &[Source]) {
-    if sources.len() < 2 {
-        return;
-    }
-    let mut paths: Vec<&OsStr> = Vec::new();
-    for output in sources.iter().flat_map(|source| &source.outputs) {
-        if output.path == "/dev/null" {
-            continue;
-        }
-        if paths.contains(&output.path.as_os_str()) {
-            let why = "which source is last decides what it holds";
-            draft.refusals.push(Refusal::new("same-output-twice", output.path.clone(), why));
-            return;
-        }
-        paths.push(&output.path);
-    }
-}
-
 /// Refusals of one source.
 fn each(draft: &Draft, source: &mut Source) {
     let stdin = source.path == "-"
@@ -282,10 +305,10 @@ fn each(draft: &Draft, source: &mut Source) {
         let why = "the output is no file to put in place";
         source.refusals.push(Refusal::new("output-is-device", output.path.clone(), why));
     }
-    if let Some(file) = &source.dependencies {
-        if file.path.is_empty() {
-            source.refusals.push(Refusal::new("empty-output", "-MF", "a dependency file without a name"));
-        }
+    if let Some(file) = &source.dependencies
+        && file.path.is_empty()
+    {
+        source.refusals.push(Refusal::new("empty-output", "-MF", "a dependency file without a name"));
     }
 }
 

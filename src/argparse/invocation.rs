@@ -117,7 +117,8 @@ pub enum Mode {
     Error,
     /// Sources that end in different kinds of output.
     Mixed,
-    /// LLVM IR, modules, `-cc1`, rewriters, ….
+    /// LLVM IR, modules, `-cc1`, rewriters, …. Not refused, and with an object among a source's outputs,
+    /// it is clang's `-c` under `-flto`, whose objects are bitcode.
     Other,
 }
 
@@ -135,10 +136,12 @@ pub struct Source {
     /// The files that its compile leaves, each with the name that the driver gives it. No object when
     /// the object is a temporary of a link.
     pub outputs: Vec<Output>,
-    /// The dependency file among them, with what its content depends on.
+    /// The dependency file among them, with what its content depends on. Several sources may name the same
+    /// one: drivers write it for each in order, so the last one's stays.
     pub dependencies: Option<DependencyFile>,
     /// Options that a compile of this source alone must be given so that names derived from a whole
-    /// compile-and-link come out the same (gcc from 11 on: `-dumpdir`, `-dumpbase`, `-dumpbase-ext`).
+    /// compile-and-link come out the same (gcc from 11 on: `-dumpdir`, `-dumpbase`, `-dumpbase-ext`). Given
+    /// too where the user wrote one of these, whatever the mode.
     pub naming: Vec<OsString>,
     /// Why this source is not cacheable; empty when it is.
     pub refusals: Vec<Refusal>,

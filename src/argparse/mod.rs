@@ -30,8 +30,8 @@ use std::ffi::OsString;
 
 pub use compiler::compiler_from_name;
 pub use invocation::{
-    Arg, Compiler, Debug, DependencyFile, Facts, Family, Invocation, Language, Mode, Output, OutputKind, Role,
-    Source, Version,
+    Arg, Compiler, Debug, DependencyFile, Facts, Family, Invocation, Language, Mode, Output, OutputKind,
+    Role, Source, Version,
 };
 pub use refusal::Refusal;
 pub use response::ReadFile;
@@ -41,7 +41,7 @@ pub use response::ReadFile;
 #[must_use]
 pub fn parse(compiler: &Compiler, args: &[OsString], files: &dyn ReadFile) -> Invocation {
     let (args, expansion) = response::expand(compiler.family, args, files);
-    let mut draft = scan::scan(*compiler, &args);
+    let mut draft = scan::scan(scan::called_as(*compiler, &args), &args);
     draft.facts.response_files = expansion.used;
     if expansion.endless {
         draft.refusals.push(Refusal::new("endless-response-files", "@", "response files without end"));

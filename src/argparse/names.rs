@@ -73,7 +73,9 @@ impl DumpName {
     /// The options that say it.
     pub(super) fn options(&self) -> Vec<OsString> {
         let mut options = Vec::with_capacity(6);
-        for (name, value) in [("-dumpdir", &self.dir), ("-dumpbase", &self.base), ("-dumpbase-ext", &self.ext)] {
+        for (name, value) in
+            [("-dumpdir", &self.dir), ("-dumpbase", &self.base), ("-dumpbase-ext", &self.ext)]
+        {
             if !value.is_empty() {
                 options.extend([OsString::from(name), from_bytes(value)]);
             }
@@ -88,7 +90,7 @@ pub(super) fn gcc_dump_name(draft: &Draft, mode: Mode, source: &OsStr, inputs: u
     let no_file = draft.output.is_some() && output.is_none();
     let links = mode == Mode::Link;
     let explicit = draft.dump.dir.as_deref().map(OsStr::as_encoded_bytes);
-    let overridden = draft.save_temps.is_some() && draft.save_temps_last;
+    let overridden = draft.save_temps_last;
     let mut dir = match (explicit, output) {
         (Some(dir), _) if !overridden => Some(dir.to_vec()),
         _ if no_file => explicit.map(<[u8]>::to_vec),
@@ -99,10 +101,11 @@ pub(super) fn gcc_dump_name(draft: &Draft, mode: Mode, source: &OsStr, inputs: u
 
     let mut base = draft.dump.base.as_deref().map(|base| base.as_encoded_bytes().to_vec());
     let mut ext = draft.dump.ext.as_deref().map(|ext| ext.as_encoded_bytes().to_vec());
-    if let (Some(base), Some(end)) = (&base, &ext) {
-        if !base.is_empty() && (end.len() >= base.len() || !base.ends_with(end)) {
-            ext = None;
-        }
+    if let (Some(base), Some(end)) = (&base, &ext)
+        && !base.is_empty()
+        && (end.len() >= base.len() || !base.ends_with(end))
+    {
+        ext = None;
     }
     if base.as_ref().is_some_and(|base| !base.is_empty() && (inputs > 1 || (links && explicit.is_none()))) {
         let name = base.take().unwrap_or_default();
@@ -121,7 +124,7 @@ pub(super) fn gcc_dump_name(draft: &Draft, mode: Mode, source: &OsStr, inputs: u
 
 /// The linked file's name, without the suffixes that gcc takes off.
 fn product_name(output: Option<&[u8]>, ext: Option<&[u8]>) -> Vec<u8> {
-    let name = output.map_or(&b"a.out"[..], file_name);
+    let Some(name) = output.map(file_name) else { return b"a".to_vec() };
     let cut = match ext {
         Some(ext) if !ext.is_empty() => name.strip_suffix(ext).filter(|rest| !rest.is_empty()),
         _ if name == b"a.out" => Some(&b"a"[..]),
@@ -147,12 +150,12 @@ fn finish_dump_name(
     let name = file_name(source.as_encoded_bytes());
     let own = suffix(Family::Gcc, name).to_vec();
     if let Some(base) = base.filter(|base| !base.is_empty()) {
-        let ext = ext.unwrap_or_else(|| suffix(Family::Gcc, &base).to_vec());
-        return DumpName { dir, base, ext };
+        return DumpName { dir, base, ext: ext.unwrap_or_default() };
     }
     let output = draft.output.as_deref().map(OsStr::as_encoded_bytes).filter(|output| !not_a_file(output));
     match output {
-        Some(output) if !links => {
+        // An empty `-dumpbase` asks for the source's name.
+        Some(output) if !links && draft.dump.base.as_deref().is_none_or(|base| !base.is_empty()) => {
             let base = [without_suffix(Family::Gcc, file_name(output)), &own].concat();
             DumpName { dir, base, ext: own }
         }
@@ -226,7 +229,8 @@ pub(super) fn clang_extras(draft: &Draft, mode: Mode, language: Language, source
         let name = |suffix: &[u8]| join(&[dir, stem(Family::Clang, source), suffix]);
         if language.preprocessed {
             let suffix = if assembler { b".s" } else { preprocessed_suffix(language) };
-            let kind = if assembler { OutputKind::TemporaryAssembly } else { OutputKind::TemporaryPreprocessed };
+            let kind =
+                if assembler { OutputKind::TemporaryAssembly } else { OutputKind::TemporaryPreprocessed };
             add(kind, name(suffix), false);
         }
         if !assembler {

@@ -59,8 +59,11 @@ fn gcc_piece(draft: &mut Draft, piece: &OsStr, next: Option<&Piece>) -> Option<(
     let separate = spec.shape == Shape::Separate || (spec.shape == Shape::Either && glued.is_empty());
     let text = if separate { next?.1.clone() } else { from_bytes(glued) };
     match (spec.role, spec.name) {
-        (Role::Preprocess, "-I" | "-D" | "-U" | "-A" | "-include" | "-imacros" | "-iquote" | "-isystem"
-            | "-idirafter" | "-nostdinc" | "-undef") => Some((Role::Preprocess, separate)),
+        (
+            Role::Preprocess,
+            "-I" | "-D" | "-U" | "-A" | "-include" | "-imacros" | "-iquote" | "-isystem" | "-idirafter"
+            | "-nostdinc" | "-undef",
+        ) => Some((Role::Preprocess, separate)),
         (Role::Dependencies, "-MT" | "-MQ") => {
             draft.deps.passed_targets.push((spec.name, text));
             Some((Role::Dependencies, separate))
@@ -79,8 +82,7 @@ fn gcc_piece(draft: &mut Draft, piece: &OsStr, next: Option<&Piece>) -> Option<(
     }
 }
 
-/// clang knows `-Wp,-MD,FILE` and `-Wp,-MMD,FILE`, and takes `-MD`'s further values for nothing; the
-/// rest it hands to `-cc1`.
+/// clang knows `-Wp,-MD,…` and `-Wp,-MMD,…`, which acted when they were read; the rest it hands to `-cc1`.
 fn clang_preprocessor(draft: &mut Draft) {
     let pieces = std::mem::take(&mut draft.to_preprocessor);
     let mut roles = Vec::new();
@@ -91,11 +93,6 @@ fn clang_preprocessor(draft: &mut Draft) {
         let list = &pieces[at..end];
         let first = list[0].1.as_encoded_bytes();
         if draft.args[arg].name == "-Wp," && (first == b"-MD" || first == b"-MMD") {
-            draft.deps.md |= first == b"-MD";
-            draft.deps.mmd |= first == b"-MMD";
-            if let [_, (_, file)] = list {
-                draft.deps.file = Some(file.clone());
-            }
             roles.push((arg, Role::Dependencies));
             at = end;
             continue;
@@ -116,11 +113,17 @@ fn clang_preprocessor(draft: &mut Draft) {
 /// Gives the arguments that only asked for dependency files that role; one that asks for other things
 /// too cannot be written anew.
 fn settle(draft: &mut Draft, roles: &[(usize, Role)]) {
-    for (arg, role) in roles {
-        if *role != Role::Dependencies {
+    let mut last = None;
+    for (arg, _) in roles {
+        if last == Some(*arg) {
             continue;
         }
-        let mixed = roles.iter().any(|(other, role)| other == arg && *role != Role::Dependencies);
+        last = Some(*arg);
+        let of_arg = || roles.iter().filter(|(other, _)| other == arg).map(|(_, role)| *role);
+        if of_arg().all(|role| role != Role::Dependencies) {
+            continue;
+        }
+        let mixed = of_arg().any(|role| role != Role::Dependencies);
         if mixed {
             let token = draft.args[*arg].tokens[0].clone();
             draft.refusals.push(Refusal::new("mixed-wp", token, "asks for dependencies and for more"));
@@ -143,12 +146,40 @@ fn refuse_piece(draft: &mut Draft, piece: &OsStr) {
 
 /// The options of the assembler that neither read nor write other files, nor print.
 const ASSEMBLER: [&[u8]; 34] = [
-    b"--32", b"--64", b"--x32", b"--alternate", b"--compress-debug-sections", b"--divide",
-    b"--elf-stt-common", b"--execstack", b"--fatal-warnings", b"--gdwarf", b"--gen-debug",
-    b"--generate-missing-build-notes", b"--gstabs", b"--hash-size", b"--keep-locals", b"--no-pad-sections",
-    b"--no-warn", b"--nocompress-debug-sections", b"--noexecstack", b"--reduce-memory-overheads",
-    b"--sectname-subst", b"--size-check", b"--strip-local-absolute", b"--warn", b"-L", b"-R", b"-W", b"-g",
-    b"-m", b"-n", b"-compress-debug-sections", b"-fatal-warnings", b"-noexecstack", b"-Qy",
+    b"--32",
+    b"--64",
+    b"--x32",
+    b"--alternate",
+    b"--compress-debug-sections",
+    b"--divide",
+    b"--elf-stt-common",
+    b"--execstack",
+    b"--fatal-warnings",
+    b"--gdwarf",
+    b"--gen-debug",
+    b"--generate-missing-build-notes",
+    b"--gstabs",
+    b"--hash-size",
+    b"--keep-locals",
+    b"--no-pad-sections",
+    b"--no-warn",
+    b"--nocompress-debug-sections",
+    b"--noexecstack",
+    b"--reduce-memory-overheads",
+    b"--sectname-subst",
+    b"--size-check",
+    b"--strip-local-absolute",
+    b"--warn",
+    b"-L",
+    b"-R",
+    b"-W",
+    b"-g",
+    b"-m",
+    b"-n",
+    b"-compress-debug-sections",
+    b"-fatal-warnings",
+    b"-noexecstack",
+    b"-Qy",
 ];
 
 /// What is passed to the assembler.
@@ -175,12 +206,15 @@ fn assembler_refusal(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     match bytes {
         b"" => None,
         [b'@', ..] => Some(("response-file-late", "the assembler reads it, not the driver")),
-        [b'-', b'a', ..] if !bytes.starts_with(b"-al") || bytes.len() < 5 || bytes.contains(&b'=') => {
-            Some(("assembler-listing", "writes a listing"))
+        [b'-', b'a', ..] if !bytes.starts_with(b"-align") => Some(("assembler-listing", "writes a listing")),
+        b"-v" | b"-V" | b"--version" | b"--help" | b"--statistics" | b"--target-help" => {
+            Some(("assembler-prints", "the assembler prints"))
         }
         [b'-', b'I', ..] => Some(("assembler-include", "the assembler may read other files")),
         b"--MD" | b"-MD" => Some(("assembler-dependencies", "the assembler writes a dependency file")),
-        _ if bytes.starts_with(b"--defsym=") || ASSEMBLER.iter().any(|known| bytes.starts_with(known)) => None,
+        _ if bytes.starts_with(b"--defsym=") || ASSEMBLER.iter().any(|known| bytes.starts_with(known)) => {
+            None
+        }
         _ => Some(("unknown-assembler-option", "may read, write or print what is not known here")),
     }
 }
@@ -206,7 +240,11 @@ fn cc1_piece(draft: &mut Draft, pieces: &[Piece], at: usize) -> bool {
         table::find(bytes, compiler).filter(|found| harmless && found.spec.role == Role::Compile)
     };
     let Some(found) = table::find_cc1(bytes, compiler).or_else(plain) else {
-        draft.refusals.push(Refusal::new("unknown-cc1-option", token, "no row of the table of -cc1 knows it"));
+        draft.refusals.push(Refusal::new(
+            "unknown-cc1-option",
+            token,
+            "no row of the table of -cc1 knows it",
+        ));
         return false;
     };
     let spec = found.spec;

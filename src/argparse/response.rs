@@ -1,5 +1,6 @@
 //! Response files: `@file` arguments, expanded as each family of drivers does.
 
+use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
@@ -23,8 +24,15 @@ const LIMIT: usize = 2000;
 const MOST: usize = 1 << 20;
 
 /// The arguments with response files expanded, and whether all could be followed.
-pub(super) fn expand(family: Family, args: &[OsString], files: &dyn ReadFile) -> (Vec<OsString>, Expansion) {
+pub(super) fn expand<'a>(
+    family: Family,
+    args: &'a [OsString],
+    files: &dyn ReadFile,
+) -> (Cow<'a, [OsString]>, Expansion) {
     let mut expansion = Expansion::default();
+    if !args.iter().any(|arg| arg.as_encoded_bytes().first() == Some(&b'@')) {
+        return (Cow::Borrowed(args), expansion);
+    }
     let mut out = Vec::with_capacity(args.len());
     let mut work: Vec<OsString> = args.iter().rev().cloned().collect();
     let mut left = LIMIT;
@@ -46,7 +54,7 @@ pub(super) fn expand(family: Family, args: &[OsString], files: &dyn ReadFile) ->
         }
         out.push(arg);
     }
-    (out, expansion)
+    (Cow::Owned(out), expansion)
 }
 
 /// What came up while response files were expanded.

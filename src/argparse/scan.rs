@@ -7,6 +7,19 @@ use super::response::from_bytes;
 use super::spec::{Shape, Value};
 use super::{Arg, Compiler, Family, Refusal, Role, table};
 
+/// The compiler that clang takes itself for: `--driver-mode=` counts wherever it stands.
+pub(super) fn called_as(compiler: Compiler, args: &[OsString]) -> Compiler {
+    if compiler.family == Family::Gcc {
+        return compiler;
+    }
+    let mode = args.iter().rev().find_map(|arg| arg.as_encoded_bytes().strip_prefix(b"--driver-mode="));
+    match mode {
+        Some(b"g++") => Compiler { cxx: true, ..compiler },
+        Some(b"gcc") => Compiler { cxx: false, ..compiler },
+        _ => compiler,
+    }
+}
+
 /// Reads all arguments into a draft.
 pub(super) fn scan(compiler: Compiler, args: &[OsString]) -> Draft {
     let mut draft = Draft::new(compiler);
@@ -26,6 +39,10 @@ pub(super) fn scan(compiler: Compiler, args: &[OsString]) -> Draft {
         }
         at += 1;
     }
+    debug_assert!(
+        draft.args.iter().flat_map(|arg| &arg.tokens).eq(args),
+        "what was read spells the command line again"
+    );
     draft
 }
 
@@ -43,14 +60,14 @@ fn option(draft: &mut Draft, arg: &OsString, next: Option<&OsString>) -> usize {
         Shape::Joined => (Some(from_bytes(glued)), 0),
         Shape::Long if !glued.is_empty() => (Some(from_bytes(&glued[1..])), 0),
         Shape::Either if !glued.is_empty() => (Some(from_bytes(glued)), 0),
-        Shape::Separate | Shape::Either | Shape::Long => match next {
-            Some(next) => (Some(next.clone()), 1),
-            None => {
+        Shape::Separate | Shape::Either | Shape::Long => {
+            let Some(next) = next else {
                 push(draft, spec.name, spec.role, vec![arg.clone()], None);
                 draft.fail(arg, "its value is missing");
                 return 0;
-            }
-        },
+            };
+            (Some(next.clone()), 1)
+        }
     };
     draft.here = draft.args.len();
     let text = value.as_deref().unwrap_or(OsStr::new(""));
@@ -58,7 +75,8 @@ fn option(draft: &mut Draft, arg: &OsString, next: Option<&OsString>) -> usize {
     if let Err(refusal) = result {
         draft.refusals.push(refusal);
     }
-    let mut tokens = vec![arg.clone()];
+    let mut tokens = Vec::with_capacity(1 + taken);
+    tokens.push(arg.clone());
     tokens.extend(next.filter(|_| taken == 1).cloned());
     push(draft, spec.name, spec.role, tokens, value);
     taken
@@ -71,12 +89,6 @@ fn unknown(draft: &mut Draft, arg: &OsStr) {
 }
 
 /// Adds an argument.
-fn push(
-    draft: &mut Draft,
-    name: &'static str,
-    role: Role,
-    tokens: Vec<OsString>,
-    value: Option<OsString>,
-) {
+fn push(draft: &mut Draft, name: &'static str, role: Role, tokens: Vec<OsString>, value: Option<OsString>) {
     draft.args.push(Arg { name, role, tokens, value });
 }

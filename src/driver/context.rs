@@ -137,7 +137,8 @@ impl<'a> Context<'a> {
         invocation: &Invocation,
     ) -> Result<Toolchain, Aside> {
         let chooses = |arg: &&Arg| {
-            arg.role == Role::Driver || matches!(arg.name, "-fno-integrated-as" | "-no-integrated-as")
+            arg.role == Role::Driver
+                || matches!(arg.name, "-fintegrated-as" | "-m16" | "-m32" | "-m64" | "-mx32")
         };
         let options: Vec<OsString> =
             invocation.args.iter().filter(chooses).flat_map(|arg| arg.tokens.clone()).collect();
@@ -147,15 +148,18 @@ impl<'a> Context<'a> {
         // The link of a compile-and-link is not cached: the linker decides nothing here.
         let request = Request {
             driver: program,
+            argv0,
             cxx: invocation.compiler.cxx,
             options: &options,
             frontends: &frontends,
             links: false,
         };
         toolchain::identify(self.world, self, &request).map_err(|error| match error.token() {
-            token @ ("compiler-script" | "compiler-packed" | "compiler-is-a-cache" | "compiler-unknown") => {
-                refused(token, argv0, "its identity can't be told")
-            }
+            token @ ("compiler-script"
+            | "compiler-packed"
+            | "compiler-is-a-cache"
+            | "compiler-delegates"
+            | "compiler-unknown") => refused(token, argv0, "its identity can't be told"),
             token => Aside::Error(token, error.to_string()),
         })
     }

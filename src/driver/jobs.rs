@@ -28,7 +28,8 @@ impl Context<'_> {
     /// the first that failed.
     pub(super) fn bake_units(&self, prepared: &Prepared<'_>, objects: &[OsString], sink: Sink<'_>) -> Exit {
         let count = prepared.plan.units.len();
-        let allowance = allowance(self.world, count);
+        let most = if prepared.plan.ordered { 1 } else { count };
+        let allowance = allowance(self.world, most);
         let ordered = Ordered::new(sink);
         let exits: Mutex<BTreeMap<usize, Exit>> = Mutex::default();
         let bake = |index: usize| {

@@ -165,16 +165,11 @@ impl Context<'_> {
 
     /// Bakes all units of a plan, then links.
     fn bake(&self, prepared: &Prepared<'_>, sink: Sink<'_>) -> Result<Exit, Aside> {
-        match prepared.plan {
-            CompilePlan { ref units, link: None } if units.len() == 1 => {
-                let unit = &units[0];
-                self.bake_unit(prepared, unit, OsStr::new(""), sink)
-            }
-            CompilePlan { link: None, .. } => {
-                let objects = vec![OsString::new(); prepared.plan.units.len()];
-                Ok(self.bake_units(prepared, &objects, sink))
-            }
-            CompilePlan { link: Some(ref link), .. } => self.bake_and_link(prepared, link, sink),
+        let CompilePlan { units, link, ordered: _ } = &prepared.plan;
+        match (link, units.as_slice()) {
+            (Some(link), _) => self.bake_and_link(prepared, link, sink),
+            (None, [unit]) => self.bake_unit(prepared, unit, OsStr::new(""), sink),
+            (None, units) => Ok(self.bake_units(prepared, &vec![OsString::new(); units.len()], sink)),
         }
     }
 }

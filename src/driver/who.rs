@@ -84,7 +84,9 @@ fn brioche_layout(world: &dyn World, executable: &Path) -> Option<Called> {
 fn masquerading(world: &dyn World, call: &Call, name: &OsStr) -> Called {
     match find(world, name, &call.executable) {
         Some(program) => {
-            Called::Compiler { program: Some(program), argv0: call.argv0.clone(), args: call.args.clone() }
+            // gcc looks for itself on `PATH` when it is called by a bare name, and would find us.
+            let argv0 = program.clone().into_os_string();
+            Called::Compiler { program: Some(program), argv0, args: call.args.clone() }
         }
         None => Called::Broken(format!(
             "failed to find c resource dir: {}",

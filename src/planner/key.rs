@@ -124,7 +124,9 @@ fn arguments<'a>(invocation: &'a Invocation, unit: &Unit) -> Vec<&'a [u8]> {
     let clang = invocation.compiler.family == Family::Clang;
     let enters = |index: usize, role| match role {
         Role::Compile | Role::Assemble | Role::Driver => true,
-        Role::Preprocess | Role::Presentation | Role::Output | Role::Dependencies => recorded,
+        // A source that is not preprocessed shows no effect of them.
+        Role::Preprocess => recorded || !unit.source.language.preprocessed,
+        Role::Presentation | Role::Output | Role::Dependencies => recorded,
         Role::Link => !invocation.links && (clang || recorded),
         // Other inputs of a single compile are unused, and warned of.
         Role::Input => !invocation.links && index != unit.source.arg && invocation.sources.len() == 1,

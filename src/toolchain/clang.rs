@@ -1,7 +1,7 @@
 //! The parts of a clang. The driver is the compiler and mostly the assembler too; what it runs beside
 //! itself it says when it is asked with `-###`.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
@@ -24,8 +24,24 @@ const LISTS: [&str; 8] = [
     "ubsan_ignorelist.txt",
 ];
 
+/// Other drivers, which clang calls for some targets: what those run is not known.
+const DRIVERS: [&str; 4] = ["gcc", "g++", "cc", "clang"];
+
+/// Where clang reads which distribution it is on: some have other defaults.
+const DISTRIBUTION: [&str; 6] = [
+    "/etc/SuSE-release",
+    "/etc/debian_version",
+    "/etc/lsb-release",
+    "/etc/os-release",
+    "/etc/redhat-release",
+    "/usr/lib/os-release",
+];
+
 /// A configuration file that nobody has: asked for it, clang says where it looks.
-const NO_SUCH_FILE: &str = "--config=bakeplan-asks-where.cfg";
+const NO_SUCH_FILE: &str = "bakeplan-asks-where.cfg";
+
+/// How clang says so, behind its own name.
+const SEARCHED_IN: &str = "was searched for in the directory: ";
 
 /// Adds every part that serves the request.
 ///
@@ -36,21 +52,23 @@ pub(super) fn survey(
     request: &Request<'_>,
     driver: &Driver,
 ) -> Result<(), ToolchainError> {
-    let Request { driver: path, options, links, .. } = *request;
+    let Request { options, links, .. } = *request;
+    let program = request.program();
     let compile = ["-###", "-x", "c", "-c", "/dev/null", "-o", "/dev/null"];
     let link = ["-###", "-x", "c", "/dev/null", "-o", "/dev/null"];
-    let plan = ask(survey.world, path, options, if links { &link } else { &compile })?.err;
+    let plan = ask(survey.world, program, options, if links { &link } else { &compile })?.err;
     let target = after(&plan, "Target: ").next().unwrap_or_default().to_string_lossy().into_owned();
 
+    search::watch_missing_prefixes(survey, options);
     configuration(survey, request, &plan, &target)?;
     for command in plan.split(|b| *b == b'\n').filter_map(quoted) {
         programs(survey, request, driver, &command, &target)?;
     }
-    let resources = ask_path(survey.world, path, options, "-print-resource-dir")?;
-    for list in LISTS {
-        let file = resources.join("share").join(list);
-        if survey.look(&file).is_some() {
-            survey.add(list, &file)?;
+    let resources = ask_path(survey.world, program, options, "-print-resource-dir")?;
+    let lists = LISTS.map(|list| resources.join("share").join(list));
+    for file in lists.into_iter().chain(DISTRIBUTION.map(PathBuf::from)) {
+        if survey.look(&file).is_some_and(|stat| stat.is_file()) {
+            survey.add(&file.file_name().unwrap_or_default().to_string_lossy(), &file)?;
         }
     }
     Ok(())
@@ -76,9 +94,15 @@ fn configuration(
     }
     let places: Vec<_> =
         request.options.iter().filter(|o| o.as_bytes().starts_with(b"--config-")).cloned().collect();
-    let answer = probe::ask_anyway(survey.world, request.driver, &places, &[NO_SUCH_FILE, "--version"])?;
-    for directory in after(&answer.err, "was searched for in the directory: ") {
-        for name in configuration_names(request.driver, target) {
+    let answer = probe::ask_anyway(
+        survey.world,
+        request.program(),
+        &places,
+        &["--config", NO_SUCH_FILE, "--version"],
+    )?;
+    let said = String::from_utf8_lossy(&answer.err);
+    for (_, directory) in said.lines().filter_map(|line| line.split_once(SEARCHED_IN)) {
+        for name in configuration_names(request.argv0, target) {
             survey.look(&Path::new(directory).join(name));
         }
     }
@@ -87,8 +111,8 @@ fn configuration(
 
 /// What a default configuration file can be called (clang's manual, "Configuration files"): by target and
 /// mode from version 16 on, by what stands before `clang` in the driver's name in all of them.
-fn configuration_names(driver: &Path, target: &str) -> Vec<String> {
-    let own = driver.file_name().unwrap_or_default().to_string_lossy();
+fn configuration_names(argv0: &OsStr, target: &str) -> Vec<String> {
+    let own = Path::new(argv0).file_name().unwrap_or_default().to_string_lossy();
     let prefix = own.split_once("-clang").map(|(prefix, _)| prefix).filter(|prefix| *prefix != target);
     let mut names = vec!["clang.cfg".to_owned(), "clang++.cfg".to_owned()];
     for prefix in [Some(target), prefix].into_iter().flatten() {
@@ -112,6 +136,9 @@ fn programs(
     }
     let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let plain = name.strip_prefix(&format!("{target}-")).unwrap_or(&name).to_owned();
+    if DRIVERS.iter().any(|driver| plain == *driver || plain.ends_with(&format!("-{driver}"))) {
+        return Err(ToolchainError::Delegates { driver: request.driver.to_owned(), to: program.to_owned() });
+    }
     let found = search::resolve(survey, program)?;
     let prefixes = program_prefixes(survey, request)?;
     // Clang takes the name with the target before it wherever it is, and only then the plain one.
@@ -132,20 +159,12 @@ fn programs(
 /// Where clang looks for programs: `-B`, `COMPILER_PATH`, its own places, `PATH`.
 fn program_prefixes(survey: &Survey<'_>, request: &Request<'_>) -> Result<Vec<Vec<u8>>, ToolchainError> {
     let world = survey.world;
-    let mut prefixes = Vec::new();
-    let mut rest = request.options.iter();
-    while let Some(option) = rest.next() {
-        let glued = option.as_bytes().strip_prefix(b"-B").map(<[u8]>::to_vec);
-        match glued {
-            Some(value) if value.is_empty() => prefixes.extend(rest.next().map(|v| v.as_bytes().to_vec())),
-            value => prefixes.extend(value),
-        }
-    }
+    let mut prefixes = search::option_prefixes(request.options);
     // A `-B` may be a directory, or the beginning of a name.
     let directories: Vec<_> = prefixes.iter().map(|p| [p.as_slice(), b"/"].concat()).collect();
     prefixes.extend(directories);
     let question = ["-print-search-dirs"];
-    let answer = ask(world, request.driver, request.options, &question)?.out;
+    let answer = ask(world, request.program(), request.options, &question)?.out;
     let mut lists = search::entries(world, world.environment().get("COMPILER_PATH"));
     lists.extend(search::entries(world, after(&answer, "programs: =").next()));
     lists.extend(search::path(world));

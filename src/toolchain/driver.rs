@@ -46,11 +46,18 @@ pub(super) fn examine(survey: &mut Survey<'_>, path: &Path) -> Result<Driver, To
     }
     let canonical = world.canonicalize(path).map_err(missing)?;
     let ourselves = world.stat(Path::new("/proc/self/exe")).is_ok_and(|own| own.same_content(&stat));
-    if ourselves || canonical.file_name().is_some_and(is_cache) {
+    if ourselves || canonical.file_name().is_some_and(is_cache) || is_brioches(survey, &canonical) {
         return Err(ToolchainError::Cache(canonical));
     }
     let facts = libraries::add_program(survey, "driver", path)?;
     Ok(Driver { canonical, interpreter: facts.interpreter() })
+}
+
+/// Whether this is a wrapper in Brioche's layout: copies of one program under the compilers' names.
+fn is_brioches(survey: &Survey<'_>, canonical: &Path) -> bool {
+    let real = canonical.parent().zip(canonical.file_name());
+    let real = real.map(|(directory, name)| directory.join("../libexec/brioche-cc").join(name));
+    real.is_some_and(|real| survey.world.stat(&real).is_ok())
 }
 
 fn is_cache(name: &OsStr) -> bool {

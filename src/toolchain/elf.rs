@@ -9,9 +9,8 @@ use object::elf;
 use object::read::elf::{Dyn, FileHeader, ProgramHeader};
 use serde::{Deserialize, Serialize};
 
-use super::encoding::Encoding;
+use super::encoding::{Encoding, seal, unseal};
 use super::memo::Memo;
-use super::record;
 use crate::recipe::digest::RecordName;
 use crate::world::{Stat, World};
 
@@ -55,12 +54,12 @@ pub(super) fn facts(
     settled: bool,
 ) -> std::io::Result<Option<Facts>> {
     let name = name(stat);
-    if settled && let Some(known) = memo.load(&name).and_then(|bytes| record::unseal(&bytes)) {
+    if settled && let Some(known) = memo.load(&name).and_then(|bytes| unseal(&name, &bytes)) {
         return Ok(known);
     }
     let facts = parse(&world.read(path)?);
     if settled && world.stat(path).is_ok_and(|now| now.same_content(stat)) {
-        memo.save(&name, &record::seal(&facts));
+        memo.save(&name, &seal(&name, &facts));
     }
     Ok(facts)
 }

@@ -1,5 +1,10 @@
 //! The encoding under every digest and record name of this room: fields in a fixed order, each with
-//! its length (eight bytes, little endian) before it, so that no two lists of fields look alike.
+//! its length (eight bytes, little endian) before it, so that no two lists of fields look alike. And the
+//! seal around what is remembered.
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::recipe::digest::{BlobDigest, RecordName};
 
 /// Bytes that are going to be hashed.
 #[derive(Debug)]
@@ -28,4 +33,21 @@ impl Encoding {
     pub(super) fn bytes(&self) -> &[u8] {
         &self.0
     }
+}
+
+/// A value's bytes behind a digest of them and of the name that they go by; empty when it cannot be
+/// written, which nobody can read.
+pub(super) fn seal<T: Serialize>(name: &RecordName, value: &T) -> Vec<u8> {
+    let Ok(payload) = postcard::to_stdvec(value) else { return Vec::new() };
+    [&seal_of(name, &payload)[..], &payload].concat()
+}
+
+/// The value, if the bytes are whole and were sealed under this name.
+pub(super) fn unseal<T: DeserializeOwned>(name: &RecordName, bytes: &[u8]) -> Option<T> {
+    let (seal, payload) = bytes.split_first_chunk::<32>()?;
+    (seal_of(name, payload) == *seal).then(|| postcard::from_bytes(payload).ok())?
+}
+
+fn seal_of(name: &RecordName, payload: &[u8]) -> [u8; 32] {
+    *BlobDigest::of(&[&name.as_bytes()[..], payload].concat()).as_bytes()
 }

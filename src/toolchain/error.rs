@@ -39,6 +39,14 @@ pub enum ToolchainError {
     /// The driver is neither gcc nor clang.
     #[error("{0} is neither gcc nor clang")]
     UnknownFamily(PathBuf),
+    /// The driver leaves the work to another driver.
+    #[error("{driver} leaves the work to {to}, so what is run cannot be told")]
+    Delegates {
+        /// The driver.
+        driver: PathBuf,
+        /// The other one.
+        to: PathBuf,
+    },
     /// A program that the request needs is not there.
     #[error("the compiler has no {0}")]
     MissingPart(String),
@@ -84,6 +92,7 @@ impl ToolchainError {
             Self::Packed { .. } => "compiler-packed",
             Self::Cache(_) => "compiler-is-a-cache",
             Self::UnknownFamily(_) => "compiler-unknown",
+            Self::Delegates { .. } => "compiler-delegates",
             Self::MissingPart(_) => "compiler-part-missing",
             Self::Probe { .. } => "compiler-probe",
             Self::MissingLibrary { .. } => "compiler-library-missing",

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::driver::Driver;
 use super::error::ToolchainError;
-use super::probe::{self, after, ask_path};
+use super::probe::{self, Program, after, ask_path};
 use super::request::Request;
 use super::search::{self, is_program, watch_prefixes};
 use super::survey::Survey;
@@ -25,6 +25,7 @@ pub(super) fn survey(
     driver: &Driver,
 ) -> Result<(), ToolchainError> {
     let gcc = Gcc::new(survey, request)?;
+    search::watch_missing_prefixes(survey, request.options);
     gcc.specs(survey)?;
     let mut frontends: Vec<_> = request.frontends.iter().filter_map(|f| f.program()).collect();
     frontends.sort_unstable();
@@ -44,7 +45,7 @@ pub(super) fn survey(
 }
 
 struct Gcc<'a> {
-    driver: &'a Path,
+    driver: Program<'a>,
     options: &'a [OsString],
     machine: String,
     programs: Vec<Vec<u8>>,
@@ -54,13 +55,13 @@ struct Gcc<'a> {
 
 impl<'a> Gcc<'a> {
     fn new(survey: &Survey<'_>, request: &Request<'a>) -> Result<Self, ToolchainError> {
-        let Request { driver, options, .. } = *request;
-        let question = ["-print-search-dirs"];
-        let answer = probe::ask(survey.world, driver, options, &question)?.out;
+        let (driver, options) = (request.program(), request.options);
+        let question = "-print-search-dirs";
+        let answer = probe::ask(survey.world, driver, options, &[question])?.out;
         let list = |label| {
             let value = after(&answer, label).next();
             let dirs = value.map(|list| list.as_bytes().split(|b| *b == b':').map(<[u8]>::to_vec).collect());
-            dirs.ok_or_else(|| probe::failed(driver, &question, format!("no {label:?} in it")))
+            dirs.ok_or_else(|| probe::failed(driver.path, &[question.into()], format!("no {label:?} in it")))
         };
         let machine = ask_path(survey.world, driver, options, "-dumpmachine")?;
         Ok(Self {
@@ -115,7 +116,11 @@ impl<'a> Gcc<'a> {
                 }
             }
         }
-        self.program(survey, "ld")
+        let chosen = self.options.iter().rev().find_map(|o| o.to_str()?.strip_prefix("-fuse-ld="));
+        let name = chosen.map_or_else(|| "ld".to_owned(), |chosen| format!("ld.{chosen}"));
+        let missing = || ToolchainError::MissingPart(name.clone());
+        let path = self.find(survey, &name)?.ok_or_else(missing)?;
+        libraries::add_program(survey, "ld", &path).map(drop)
     }
 
     fn plugin(&self, survey: &mut Survey<'_>, driver: &Driver) -> Result<(), ToolchainError> {

@@ -18,15 +18,15 @@ use std::path::{Path, PathBuf};
 
 use super::elf::Facts;
 use super::error::ToolchainError;
+use super::probe::{self, Program};
+use super::search;
 use super::survey::Survey;
-use super::{probe, search};
 
 /// Where the loaders look before they look at directories.
 const LOADER_FILES: [&str; 2] = ["/etc/ld.so.cache", "/etc/ld.so.preload"];
 
 /// Below each directory these are looked into first (the last five by glibc up to 2.36).
-const CAPABILITIES: [&str; 9] = [
-    "",
+const CAPABILITIES: [&str; 8] = [
     "glibc-hwcaps/x86-64-v4",
     "glibc-hwcaps/x86-64-v3",
     "glibc-hwcaps/x86-64-v2",
@@ -78,7 +78,8 @@ fn add_libraries(
     // The kernel resolves links before a program is loaded, so `$ORIGIN` is the directory of the file
     // itself; the loader, asked to list, takes the path as it gets it.
     let canonical = survey.world.canonicalize(path).map_err(unreadable)?;
-    let answer = probe::ask(survey.world, loader, &["--list".into(), canonical.clone().into()], &[])?;
+    let loader_itself = Program { path: loader, argv0: loader.as_os_str() };
+    let answer = probe::ask(survey.world, loader_itself, &["--list".into(), canonical.clone().into()], &[])?;
     let mut names = BTreeSet::new();
     let mut directories = origin_search(facts, &canonical);
     for line in answer.out.split(|b| *b == b'\n') {
@@ -98,6 +99,15 @@ fn add_libraries(
     }
     for file in LOADER_FILES {
         survey.look(Path::new(file));
+    }
+    let preloads = survey.world.environment().get("LD_PRELOAD").unwrap_or_default();
+    for preload in preloads.as_bytes().split(|b| matches!(b, b' ' | b':')).filter(|p| !p.is_empty()) {
+        let preload = Path::new(OsStr::from_bytes(preload));
+        if preload.as_os_str().as_bytes().contains(&b'/') {
+            survey.look(preload);
+        } else {
+            names.insert(preload.into());
+        }
     }
     for directory in directories {
         watch_directory(survey, &directory);
@@ -126,33 +136,20 @@ fn watch_directory(survey: &mut Survey<'_>, directory: &Path) {
 
 /// The user's directories may be those that a build fills, so only the names that count are watched.
 fn watch_by_name(survey: &mut Survey<'_>, loader: &Path, names: &BTreeSet<OsString>) {
-    let mut directories = search::entries(survey.world, survey.world.environment().get("LD_LIBRARY_PATH"));
+    let list = survey.world.environment().get("LD_LIBRARY_PATH").unwrap_or_default().as_bytes();
+    let list: Vec<u8> = list.iter().map(|b| if *b == b';' { b':' } else { *b }).collect();
+    let mut directories = search::entries(survey.world, Some(OsStr::from_bytes(&list)));
     if let Some(rest) = loader.file_name().and_then(|n| n.to_str()?.strip_prefix("ld-musl-")) {
         // musl has no cache: a list of directories in a file, or these.
-        let list = Path::new("/etc/ld-musl-").as_os_str().to_owned();
-        let list = [list, rest.trim_end_matches(".so.1").into(), ".path".into()].concat_os();
-        survey.look(Path::new(&list));
+        survey.look(Path::new(&format!("/etc/ld-musl-{}.path", rest.trim_end_matches(".so.1"))));
         directories.extend(["/lib", "/usr/local/lib", "/usr/lib"].map(PathBuf::from));
     }
     for directory in directories {
-        for below in CAPABILITIES {
+        for below in CAPABILITIES.into_iter().chain([""]) {
             for name in names {
                 survey.look(&directory.join(below).join(name));
             }
         }
-    }
-}
-
-trait ConcatOs {
-    fn concat_os(self) -> OsString;
-}
-
-impl<const N: usize> ConcatOs for [OsString; N] {
-    fn concat_os(self) -> OsString {
-        self.into_iter().fold(OsString::new(), |mut whole, piece| {
-            whole.push(piece);
-            whole
-        })
     }
 }
 

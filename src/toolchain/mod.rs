@@ -12,6 +12,7 @@
 //! | clang: the programs beside itself, a linker's plugin | `-###` |
 //! | clang: configuration files, the files that they include | `Configuration file:` |
 //! | clang: the sanitizers' own lists | `-print-resource-dir` |
+//! | clang: which distribution this is | `/etc/os-release` and the like |
 //! | the libraries of each program, its loader among them | the loader's `--list` |
 //!
 //! Names and bytes enter, paths do not: the same compiler at another place is the same compiler.
@@ -72,7 +73,7 @@ pub fn identify(
         let mut survey = Survey::new(world, memo);
         let toolchain = survey_all(&mut survey, request)?;
         if survey.watch.holds(world) {
-            memo.save(&name, &record::store(&toolchain, &survey.watch));
+            memo.save(&name, &record::store(&name, &toolchain, &survey.watch));
             return Ok(toolchain);
         }
     }

@@ -8,7 +8,7 @@ use super::error::ToolchainError;
 use crate::world::{Command, World, output};
 
 /// Whatever makes a driver or a loader do something beside answering, or say it in another language.
-const SIDE_EFFECTS: [&str; 8] = [
+const SIDE_EFFECTS: [&str; 12] = [
     "CC_LOG_DIAGNOSTICS",
     "CC_PRINT_HEADERS",
     "CC_PRINT_OPTIONS",
@@ -16,8 +16,21 @@ const SIDE_EFFECTS: [&str; 8] = [
     "DEPENDENCIES_OUTPUT",
     "SUNPRO_DEPENDENCIES",
     "LD_DEBUG",
+    "LD_PROFILE",
+    "LD_SHOW_AUXV",
     "LD_TRACE_LOADED_OBJECTS",
+    "LD_VERBOSE",
+    "LD_WARN",
 ];
+
+/// Whom to ask.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Program<'a> {
+    /// The file.
+    pub(super) path: &'a Path,
+    /// What it is told that it is called by.
+    pub(super) argv0: &'a OsStr,
+}
 
 /// What a program said.
 #[derive(Debug)]
@@ -37,7 +50,7 @@ pub(super) struct Answer {
 /// [`ToolchainError::Probe`] when it could not be run.
 pub(super) fn ask_anyway(
     world: &dyn World,
-    program: &Path,
+    program: Program<'_>,
     options: &[OsString],
     question: &[&str],
 ) -> Result<Answer, ToolchainError> {
@@ -46,10 +59,10 @@ pub(super) fn ask_anyway(
         environment.remove(name);
     }
     environment.set("LC_ALL", "C");
-    let args = options.iter().cloned().chain(question.iter().map(OsString::from)).collect();
+    let args: Vec<_> = options.iter().cloned().chain(question.iter().map(OsString::from)).collect();
     let command = Command {
-        program: program.to_owned(),
-        argv0: None,
+        program: program.path.to_owned(),
+        argv0: Some(program.argv0.to_owned()),
         args,
         environment,
         cwd: world.cwd().to_owned(),
@@ -57,7 +70,7 @@ pub(super) fn ask_anyway(
         terminal: false,
     };
     let (exit, out, err) =
-        output(world, &command).map_err(|why| failed(program, question, why.to_string()))?;
+        output(world, &command).map_err(|why| failed(program.path, &command.args, why.to_string()))?;
     Ok(Answer { success: exit.success(), out, err })
 }
 
@@ -67,7 +80,7 @@ pub(super) fn ask_anyway(
 /// [`ToolchainError::Probe`] when it could not be run or its status was not 0.
 pub(super) fn ask(
     world: &dyn World,
-    program: &Path,
+    program: Program<'_>,
     options: &[OsString],
     question: &[&str],
 ) -> Result<Answer, ToolchainError> {
@@ -76,7 +89,8 @@ pub(super) fn ask(
         return Ok(answer);
     }
     let said = String::from_utf8_lossy(&answer.err).lines().next().unwrap_or("it failed").to_owned();
-    Err(failed(program, question, said))
+    let args: Vec<_> = options.iter().cloned().chain(question.iter().map(OsString::from)).collect();
+    Err(failed(program.path, &args, said))
 }
 
 /// Asks for a path: the first line of standard output.
@@ -85,7 +99,7 @@ pub(super) fn ask(
 /// As [`ask`].
 pub(super) fn ask_path(
     world: &dyn World,
-    program: &Path,
+    program: Program<'_>,
     options: &[OsString],
     question: &str,
 ) -> Result<PathBuf, ToolchainError> {
@@ -95,15 +109,13 @@ pub(super) fn ask_path(
 }
 
 /// The error of an answer that cannot be understood.
-pub(super) fn failed(program: &Path, question: &[&str], why: String) -> ToolchainError {
-    ToolchainError::Probe { program: program.to_owned(), question: question.join(" "), why }
+pub(super) fn failed(program: &Path, args: &[OsString], why: String) -> ToolchainError {
+    let question = args.join(OsStr::new(" ")).to_string_lossy().into_owned();
+    ToolchainError::Probe { program: program.to_owned(), question, why }
 }
 
-/// What follows a prefix, on each line that has it.
-pub(super) fn after<'a>(text: &'a [u8], prefix: &'a str) -> impl Iterator<Item = &'a OsStr> {
-    let rest = move |line: &'a [u8]| {
-        let at = line.windows(prefix.len()).position(|w| w == prefix.as_bytes())?;
-        line.get(at + prefix.len()..).map(OsStr::from_bytes)
-    };
+/// What follows a label, on each line that begins with it.
+pub(super) fn after<'a>(text: &'a [u8], label: &'a str) -> impl Iterator<Item = &'a OsStr> {
+    let rest = move |line: &'a [u8]| line.strip_prefix(label.as_bytes()).map(OsStr::from_bytes);
     text.split(|b| *b == b'\n').filter_map(rest)
 }

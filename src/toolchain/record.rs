@@ -4,9 +4,9 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 
-use super::encoding::Encoding;
+use super::encoding::{Encoding, seal, unseal};
 use super::memo::Memo;
 use super::request::{Part, Request, Toolchain};
 use super::watch::{self, Watch};
@@ -46,11 +46,24 @@ struct Place {
     settled: bool,
 }
 
+/// Those whose value is a list of paths: one that is relative or empty depends on the working directory.
+const LISTS: [&str; 8] = [
+    "COMPILER_PATH",
+    "GCC_EXEC_PREFIX",
+    "LD_AUDIT",
+    "LD_LIBRARY_PATH",
+    "LD_PRELOAD",
+    "LIBRARY_PATH",
+    "LPATH",
+    "PATH",
+];
+
 /// The name under which the answer to a request is filed: everything that decides where is looked.
 pub(super) fn name(world: &dyn World, request: &Request<'_>) -> RecordName {
-    let Request { driver, cxx, options, frontends, links } = request;
+    let Request { driver, argv0, cxx, options, frontends, links } = request;
     let mut encoding = Encoding::new("bakeplan toolchain record 1");
     encoding.field(driver.as_os_str().as_bytes());
+    encoding.field(argv0.as_bytes());
     encoding.number(u64::from(*cxx));
     encoding.number(options.len() as u64);
     for option in *options {
@@ -71,8 +84,10 @@ pub(super) fn name(world: &dyn World, request: &Request<'_>) -> RecordName {
         encoding.field(name.as_bytes());
         encoding.field(value.as_bytes());
     }
-    let relative = options.iter().any(|option| depends_on_cwd(option))
-        || variables.iter().any(|(name, value)| *name != "HOME" && has_relative_entry(value));
+    let argv0_is_relative = argv0.as_bytes().contains(&b'/') && !argv0.as_bytes().starts_with(b"/");
+    let relative = argv0_is_relative
+        || options.iter().any(|option| depends_on_cwd(option))
+        || variables.iter().any(|(name, value)| is_list(name) && has_relative_entry(value));
     if relative {
         encoding.field(world.cwd().as_os_str().as_bytes());
     }
@@ -81,6 +96,11 @@ pub(super) fn name(world: &dyn World, request: &Request<'_>) -> RecordName {
 
 fn matters(name: &OsStr) -> bool {
     VARIABLES.iter().any(|v| *v == name) || PREFIXES.iter().any(|p| name.as_bytes().starts_with(p))
+}
+
+/// Whether a variable is a list of paths.
+fn is_list(name: &OsStr) -> bool {
+    LISTS.iter().any(|list| *list == name)
 }
 
 fn has_relative_entry(list: &OsStr) -> bool {
@@ -99,17 +119,18 @@ fn depends_on_cwd(option: &OsStr) -> bool {
 }
 
 /// The record of an answer.
-pub(super) fn store(toolchain: &Toolchain, watch: &Watch) -> Vec<u8> {
+pub(super) fn store(name: &RecordName, toolchain: &Toolchain, watch: &Watch) -> Vec<u8> {
     let Toolchain { digest: _, compiler, parts } = toolchain;
     let Compiler { family, cxx, version: Version(major, minor) } = *compiler;
     let bytes = |path: &Path| path.as_os_str().as_bytes().to_vec();
-    seal(&Record {
+    let record = Record {
         clang: family == Family::Clang,
         cxx,
         version: (major, minor),
         parts: parts.iter().map(|p| (p.name.clone(), bytes(&p.path), p.digest)).collect(),
         places: places(watch),
-    })
+    };
+    seal(name, &record)
 }
 
 fn places(watch: &Watch) -> Vec<Place> {
@@ -132,7 +153,7 @@ pub(super) fn restore(
     name: &RecordName,
     bytes: &[u8],
 ) -> Option<Toolchain> {
-    let mut record: Record = unseal(bytes)?;
+    let mut record: Record = unseal(name, bytes)?;
     let now = world.now();
     let mut refreshed = false;
     for place in &mut record.places {
@@ -141,10 +162,9 @@ pub(super) fn restore(
             return None;
         }
         if !place.settled {
-            let stat = place.stat?;
             // Without a digest it is a directory or the like: nothing but its stat can be compared.
-            let digest = memo.digest(world, path, &stat).ok()?;
-            if place.digest? != digest || !watch::same(world, path, Some(&stat)) {
+            let (stat, digest) = place.stat.zip(place.digest)?;
+            if memo.digest(world, path, &stat).ok()? != digest || !watch::same(world, path, Some(&stat)) {
                 return None;
             }
             place.settled = stat.is_settled(now);
@@ -152,25 +172,11 @@ pub(super) fn restore(
         }
     }
     if refreshed {
-        memo.save(name, &seal(&record));
+        memo.save(name, &seal(name, &record));
     }
     let Record { clang, cxx, version: (major, minor), parts, places: _ } = record;
     let family = if clang { Family::Clang } else { Family::Gcc };
     let part = |(name, path, digest)| Part { name, path: PathBuf::from(OsString::from_vec(path)), digest };
     let compiler = Compiler { family, cxx, version: Version(major, minor) };
     Some(Toolchain::new(compiler, parts.into_iter().map(part).collect()))
-}
-
-/// A value's bytes behind their own digest; empty when it cannot be written, which nobody can read.
-pub(super) fn seal<T: Serialize>(value: &T) -> Vec<u8> {
-    let Ok(payload) = postcard::to_stdvec(value) else { return Vec::new() };
-    let mut sealed = BlobDigest::of(&payload).as_bytes().to_vec();
-    sealed.extend_from_slice(&payload);
-    sealed
-}
-
-/// The value, if the bytes are whole.
-pub(super) fn unseal<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
-    let (digest, payload) = bytes.split_first_chunk::<32>()?;
-    (BlobDigest::of(payload).as_bytes() == digest).then(|| postcard::from_bytes(payload).ok())?
 }

@@ -1,9 +1,10 @@
 //! What is asked, and the answer.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use super::encoding::Encoding;
+use super::probe::Program;
 use crate::argparse::{Compiler, Family, Version};
 use crate::recipe::digest::{BlobDigest, ToolchainDigest};
 
@@ -12,16 +13,26 @@ use crate::recipe::digest::{BlobDigest, ToolchainDigest};
 pub struct Request<'a> {
     /// The driver's file, absolute, as it will be executed (links not resolved).
     pub driver: &'a Path,
+    /// What it will be told that it is called by. gcc looks for itself by that name on `PATH`, and for its
+    /// programs beside the place where it finds itself; clang takes its mode and target from it.
+    pub argv0: &'a OsStr,
     /// Whether it is a C++ driver (`g++`, `clang++`).
     pub cxx: bool,
     /// The arguments that choose programs and libraries, in their order: those of
-    /// [`Role::Driver`](crate::argparse::Role::Driver), and for clang `-fno-integrated-as` and
-    /// whatever else makes it call an assembler.
+    /// [`Role::Driver`](crate::argparse::Role::Driver), and those that make clang call an assembler or
+    /// take another target's configuration file (`-fno-integrated-as`, `-m32`).
     pub options: &'a [OsString],
     /// What is going to be compiled.
     pub frontends: &'a [Frontend],
     /// Whether the linker runs.
     pub links: bool,
+}
+
+impl<'a> Request<'a> {
+    /// The driver, to be asked.
+    pub(super) fn program(&self) -> Program<'a> {
+        Program { path: self.driver, argv0: self.argv0 }
+    }
 }
 
 /// The part of a compiler that a language needs. An assembler is always needed with it.

@@ -1,7 +1,7 @@
 //! Search paths: lists of directories, and what is found on them.
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -72,6 +72,33 @@ pub(super) fn watch_prefixes(
             if found == Some(&candidate) {
                 return;
             }
+        }
+    }
+}
+
+/// The values of `-B` and `--prefix`.
+pub(super) fn option_prefixes(options: &[OsString]) -> Vec<Vec<u8>> {
+    let mut prefixes = Vec::new();
+    let mut rest = options.iter();
+    while let Some(option) = rest.next() {
+        let option = option.as_bytes();
+        let spellings: [&[u8]; 3] = [b"--prefix=", b"--prefix", b"-B"];
+        match spellings.iter().find_map(|spelling| option.strip_prefix(*spelling)) {
+            Some(b"") => prefixes.extend(rest.next().map(|value| value.as_bytes().to_vec())),
+            Some(value) => prefixes.push(value.to_vec()),
+            None => {}
+        }
+    }
+    prefixes
+}
+
+/// Watches for values of `-B` to become directories: a driver takes one that is none for the beginning
+/// of names.
+pub(super) fn watch_missing_prefixes(survey: &mut Survey<'_>, options: &[OsString]) {
+    for prefix in option_prefixes(options) {
+        let path = survey.world.absolute(Path::new(OsStr::from_bytes(&prefix)));
+        if survey.world.stat(&path).is_err() {
+            survey.look(&path);
         }
     }
 }

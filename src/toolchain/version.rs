@@ -11,10 +11,10 @@ use crate::world::World;
 /// # Errors
 /// [`ToolchainError::UnknownFamily`]; [`ToolchainError::Probe`] when the driver does not answer.
 pub(super) fn compiler(world: &dyn World, request: &Request<'_>) -> Result<Compiler, ToolchainError> {
-    let driver = request.driver;
+    let driver = request.program();
     let banner = probe::ask(world, driver, &[], &["--version"])?.out;
     let banner = String::from_utf8_lossy(&banner);
-    let family = family(&banner).ok_or_else(|| ToolchainError::UnknownFamily(driver.to_owned()))?;
+    let family = family(&banner).ok_or_else(|| ToolchainError::UnknownFamily(driver.path.to_owned()))?;
     let version = match family {
         Family::Clang => after_words(&banner),
         Family::Gcc => {

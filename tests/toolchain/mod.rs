@@ -3,3 +3,7 @@
 mod world;
 
 mod real;
+mod refused;
+mod remembered;
+mod scripted;
+mod traps;

@@ -133,6 +133,7 @@ impl Memo for Memory {
 #[derive(Clone)]
 pub(super) struct Ask {
     pub(super) driver: PathBuf,
+    pub(super) argv0: Option<OsString>,
     pub(super) options: Vec<OsString>,
     pub(super) frontends: Vec<Frontend>,
     pub(super) links: bool,
@@ -141,7 +142,13 @@ pub(super) struct Ask {
 impl Ask {
     /// C, no options, no link.
     pub(super) fn new(driver: impl Into<PathBuf>) -> Self {
-        Self { driver: driver.into(), options: vec![], frontends: vec![Frontend::C], links: false }
+        Self {
+            driver: driver.into(),
+            argv0: None,
+            options: vec![],
+            frontends: vec![Frontend::C],
+            links: false,
+        }
     }
 
     pub(super) fn option(mut self, option: impl Into<OsString>) -> Self {
@@ -163,6 +170,7 @@ impl Ask {
         let cxx = self.driver.to_string_lossy().contains("++");
         let request = Request {
             driver: &self.driver,
+            argv0: self.argv0.as_deref().unwrap_or(self.driver.as_os_str()),
             cxx,
             options: &self.options,
             frontends: &self.frontends,
@@ -186,4 +194,26 @@ pub(super) fn libraries<'a>(toolchain: &'a Toolchain, part: &str) -> Vec<&'a str
 /// Those of these compilers that are installed.
 pub(super) fn installed(names: &[&str]) -> Vec<PathBuf> {
     names.iter().map(|name| Path::new("/usr/bin").join(name)).filter(|path| path.exists()).collect()
+}
+
+/// A second of the world's clock.
+pub(super) const SECOND: i128 = 1_000_000_000;
+
+/// Copies a program; directories are made.
+pub(super) fn copy(from: impl AsRef<Path>, to: &Path) {
+    std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+    std::fs::copy(from, to).unwrap();
+}
+
+/// Writes bytes behind what is in a file.
+pub(super) fn append(path: &Path, bytes: &[u8]) {
+    use std::io::Write;
+    std::fs::File::options().append(true).open(path).unwrap().write_all(bytes).unwrap();
+}
+
+/// Writes an executable file.
+pub(super) fn executable(path: &Path, bytes: &[u8]) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::write(path, bytes).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
 }

@@ -1,6 +1,9 @@
 //! Options that begin with `-g`: debug information.
 
-use super::super::acts::{debug, debug_format, debug_level, debug_lines, debug_split, debug_split_kind, debug_toggle, plain, records_command_line};
+use super::super::acts::{
+    debug, debug_format, debug_level, debug_lines, debug_split, debug_split_kind, debug_toggle, plain,
+    records_command_line,
+};
 use super::prelude::*;
 
 /// See the module.
@@ -42,6 +45,7 @@ pub(super) static ROWS: &[Spec] = &[
     row("-gdwarf32", Flag, Compile, both(11, 12), debug_format, "gcc: Debugging Options"),
     row("-gdwarf64", Flag, Compile, both(11, 12), debug_format, "gcc: Debugging Options"),
     row("-gembed-source", Toggle, Compile, CLANG, plain, "clang: command line reference"),
+    row("-gen-decls", Flag, Output, GCC, |_, v| v.refuse_on("dumps"), "writes declarations to a file"),
     row("-gen-reproducer", Joined, Compile, CLANG, |_, v| v.refuse_on("crash-report"), "keeps a reproducer"),
     row("-gen-reproducer=", Joined, Compile, CLANG, |_, v| v.refuse_on("crash-report"), "keeps a reproducer"),
     row("-gfull", Flag, Compile, CLANG, debug_format, "clang: command line reference"),

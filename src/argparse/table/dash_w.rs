@@ -1,6 +1,9 @@
 //! Options that begin with `-W`. A warning that no row names only decides diagnostics: it is `-W` with a value.
 
-use super::super::acts::{to_assembler, to_linker, to_preprocessor, warn_all, warn_extra, warn_fallthrough, warn_fallthrough_level, warn_layout, warning};
+use super::super::acts::{
+    to_assembler, to_linker, to_preprocessor, warn_all, warn_extra, warn_fallthrough, warn_fallthrough_level,
+    warn_layout, warning,
+};
 use super::prelude::*;
 
 /// See the module.

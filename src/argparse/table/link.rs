@@ -68,7 +68,6 @@ pub(super) static ROWS: &[Spec] = &[
     row("-nostdlib++", Flag, Link, CLANG, plain, "clang: command line reference"),
     row("-nostdlib++", Flag, Link, gcc(13), plain, "gcc: Link Options"),
     row("-object", Flag, Link, CLANG, plain, "clang: command line reference"),
-    row("-pagezero_size", Flag, Link, CLANG, plain, "clang: command line reference"),
     row("-pie", Flag, Link, BOTH, plain, "gcc: Link Options"),
     row("-posix", Flag, Link, GCC, plain, "gcc: Link Options"),
     row("-prebind", Flag, Link, CLANG, plain, "clang: command line reference"),

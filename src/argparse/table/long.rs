@@ -1,6 +1,10 @@
 //! Options that begin with two dashes.
 
-use super::super::acts::{debug, deps_missing, deps_only, deps_system, deps_user, full_coverage, info, language, other_product, output, plain, program_dir, save_temps, stop_assembly, stop_object, stop_preprocess, to_assembler, verbose, warn_all, warn_extra, x_linker};
+use super::super::acts::{
+    debug, debug_long, deps_missing, deps_only, deps_system, deps_user, driver_mode, full_coverage, info,
+    language, machine, other_product, output, plain, program_dir, save_temps, stop_assembly, stop_object,
+    stop_preprocess, to_assembler, verbose, warn_all, warn_extra, x_linker,
+};
 use super::prelude::*;
 
 /// See the module.
@@ -25,10 +29,10 @@ pub(super) static ROWS: &[Spec] = &[
     row("--coverage", Flag, Compile, BOTH, full_coverage, "gcc: Instrumentation Options"),
     row("--cuda-", Joined, Compile, CLANG, |_, v| v.refuse_on("offload"), "for an accelerator"),
     row("--debug", Flag, Compile, BOTH, debug, "gcc: Debugging Options"),
-    row("--debug=", Joined, Compile, BOTH, |_, v| v.refuse_on("unusual-option"), "a level of debug information in a rare spelling"),
+    row("--debug=", Joined, Compile, BOTH, debug_long, "gcc: Debugging Options"),
     row("--define-macro", Long, Preprocess, BOTH, plain, "gcc: Preprocessor Options"),
     row("--dependencies", Flag, Dependencies, BOTH, deps_only, "gcc: Preprocessor Options"),
-    row("--driver-mode=", Joined, Driver, CLANG, |_, v| v.refuse_on("driver-mode"), "becomes another driver"),
+    row("--driver-mode=", Joined, Driver, CLANG, driver_mode, "becomes another driver"),
     row("--dump", Joined, Compile, BOTH, |_, v| v.refuse_on("dumps"), "writes dump files"),
     row("--dump=", Joined, Compile, BOTH, |_, v| v.refuse_on("dumps"), "writes dump files"),
     row("--dumpbase", Separate, Output, GCC, |_, v| v.refuse_on("unusual-option"), "names dumps in a rare spelling"),
@@ -70,14 +74,14 @@ pub(super) static ROWS: &[Spec] = &[
     row("--ld-path=", Joined, Driver, CLANG, plain, "clang: command line reference"),
     row("--libomptarget-", Joined, Compile, CLANG, |_, v| v.refuse_on("offload"), "for an accelerator"),
     row("--library-directory", Long, Link, BOTH, plain, "gcc: Link Options"),
-    row("--machine", Long, Compile, GCC, |_, v| v.refuse_on("unusual-option"), "a target option in a rare spelling"),
     row("--machine-", Joined, Compile, GCC, |_, v| v.refuse_on("unusual-option"), "a target option in a rare spelling"),
+    row("--machine=", Joined, Compile, GCC, machine, "a target option in a rare spelling"),
     row("--migrate", Flag, Output, CLANG, other_product, "makes something other than an object"),
     row("--no-cuda-", Joined, Compile, CLANG, |_, v| v.refuse_on("offload"), "for an accelerator"),
     row("--no-default-config", Flag, Driver, CLANG, plain, "clang: command line reference"),
     row("--no-gpu-", Joined, Compile, CLANG, |_, v| v.refuse_on("offload"), "for an accelerator"),
     row("--no-integrated-cpp", Flag, Driver, GCC, plain, "gcc: Overall Options"),
-    row("--no-line-commands", Flag, Preprocess, BOTH, plain, "gcc: Preprocessor Options"),
+    row("--no-line-commands", Flag, Preprocess, BOTH, |_, v| v.refuse_on("alters-markers"), "the preprocessed text would lack what we read in it"),
     row("--no-offload", Joined, Compile, CLANG, |_, v| v.refuse_on("offload"), "for an accelerator"),
     row("--no-pedantic", Flag, Compile, BOTH, plain, "gcc: C Dialect Options"),
     row("--no-pie", Flag, Link, BOTH, plain, "gcc: Link Options"),
@@ -117,7 +121,8 @@ pub(super) static ROWS: &[Spec] = &[
     row("--save-temps=", Joined, Compile, BOTH, save_temps, "gcc: Developer Options"),
     row("--serialize-diagnostics", Separate, Output, CLANG, |_, v| v.refuse_on("diagnostics-file"), "writes diagnostics to a file"),
     row("--shared", Flag, Link, BOTH, plain, "gcc: Link Options"),
-    row("--specs", Long, Driver, BOTH, |_, v| v.refuse_on("specs"), "a specs file changes what the driver does"),
+    row("--specs", Long, Driver, GCC, |_, v| v.refuse_on("specs"), "a specs file changes what the driver does"),
+    row("--specs=", Joined, Driver, CLANG, plain, "clang: command line reference; ignored"),
     row("--start-no-unused-arguments", Flag, Driver, CLANG, plain, "clang: command line reference"),
     row("--static", Flag, Link, BOTH, plain, "gcc: Link Options"),
     row("--static-pie", Flag, Link, BOTH, plain, "gcc: Link Options"),
@@ -130,7 +135,7 @@ pub(super) static ROWS: &[Spec] = &[
     row("--target", Separate, Driver, CLANG, plain, "clang: command line reference"),
     row("--target-help", Joined, Driver, BOTH, info, "gcc: Overall Options"),
     row("--target=", Joined, Driver, CLANG, plain, "clang: command line reference"),
-    row("--trace-includes", Flag, Preprocess, BOTH, |_, v| v.refuse_on("lists-includes"), "lists the headers read"),
+    row("--trace-includes", Flag, Compile, BOTH, plain, "gcc: Preprocessor Options; lists the headers among the diagnostics"),
     row("--traditional", Flag, Compile, BOTH, plain, "gcc: C Dialect Options"),
     row("--traditional-cpp", Flag, Compile, BOTH, plain, "gcc: C Dialect Options"),
     row("--trigraphs", Flag, Compile, BOTH, plain, "gcc: C Dialect Options"),

@@ -12,8 +12,8 @@ mod link;
 mod long;
 mod short;
 
-use super::Compiler;
 use super::spec::{Shape, Spec};
+use super::{Compiler, Family};
 
 /// What the shelves write their rows with.
 mod prelude {
@@ -48,17 +48,26 @@ pub struct Found {
 /// The row of the driver's option `arg`, by the longest spelling that fits.
 #[must_use]
 pub fn find(arg: &[u8], compiler: Compiler) -> Option<Found> {
-    let best = match arg.get(1) {
-        Some(b'f') => search(dash_f::ROWS, arg, compiler),
-        Some(b'g') => search(dash_g::ROWS, arg, compiler),
-        Some(b'm') => search(dash_m::ROWS, arg, compiler),
-        Some(b'W') => search(dash_w::ROWS, arg, compiler),
-        Some(b'-') => search(long::ROWS, arg, compiler),
-        _ => longer(search(short::ROWS, arg, compiler), search(link::ROWS, arg, compiler)),
+    let rows = match arg.get(1) {
+        Some(b'f') => dash_f::ROWS,
+        Some(b'g') => dash_g::ROWS,
+        Some(b'm') => dash_m::ROWS,
+        Some(b'W') => dash_w::ROWS,
+        Some(b'-') => long::ROWS,
+        _ => part(short::ROWS, &SHORT_INDEX, arg),
     };
+    let linked = search(part(link::ROWS, &LINK_INDEX, arg), arg, compiler);
+    let best = longer(search(rows, arg, compiler), linked);
     let exact = best.is_some_and(|spec| spec.name.len() == arg.len());
     let negated = if exact { None } else { negated(arg, compiler) };
-    negated.or(best.map(|spec| Found { spec, on: true }))
+    negated.or(best.map(|spec| Found { spec, on: true })).or_else(|| doubled(arg, compiler))
+}
+
+/// gcc takes `--X` for `-fX` when it is nothing else.
+fn doubled(arg: &[u8], compiler: Compiler) -> Option<Found> {
+    let rest = arg.strip_prefix(b"--").filter(|_| compiler.family == Family::Gcc)?;
+    let single = [b"-f", rest].concat();
+    if single.len() == 2 { None } else { find(&single, compiler) }
 }
 
 /// The row of `-cc1`'s option `arg`.
@@ -90,6 +99,39 @@ fn negated(arg: &[u8], compiler: Compiler) -> Option<Found> {
     };
     let spec = search(rows, &positive, compiler)?;
     (spec.shape == Shape::Toggle && spec.name.len() == positive.len()).then_some(Found { spec, on: false })
+}
+
+/// Where the rows of each second letter begin on a shelf, and where the last of them end.
+type Index = [u16; 129];
+
+/// The index of a shelf, made when the crate is compiled.
+const fn index(rows: &[Spec]) -> Index {
+    let mut starts = [0; 129];
+    let mut letter = 0;
+    let mut at = 0;
+    while letter < 129 {
+        while at < rows.len() && (rows[at].name.as_bytes()[1] as usize) < letter {
+            at += 1;
+        }
+        #[allow(clippy::cast_possible_truncation, reason = "no shelf has that many rows")]
+        {
+            starts[letter] = at as u16;
+        }
+        letter += 1;
+    }
+    starts
+}
+
+static SHORT_INDEX: Index = index(short::ROWS);
+static LINK_INDEX: Index = index(link::ROWS);
+
+/// The part of a shelf whose rows begin like `arg`.
+fn part(rows: &'static [Spec], starts: &Index, arg: &[u8]) -> &'static [Spec] {
+    let letter = usize::from(arg.get(1).copied().unwrap_or_default());
+    if letter > 127 {
+        return &[];
+    }
+    &rows[usize::from(starts[letter])..usize::from(starts[letter + 1])]
 }
 
 /// The row with the longest spelling on `rows` that fits `arg`.
