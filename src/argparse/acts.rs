@@ -411,6 +411,7 @@ pub(super) fn remarks(_: &mut Draft, value: &Value) -> Result<(), Refusal> {
 }
 
 /// `-v`: with nothing to do it only prints.
+#[allow(clippy::unnecessary_wraps, reason = "the signature of an act")]
 pub(super) fn verbose(draft: &mut Draft, _: &Value) -> Result<(), Refusal> {
     draft.facts.records_command_line = true;
     Ok(())
