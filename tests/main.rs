@@ -8,6 +8,7 @@
 mod argparse;
 mod baking;
 mod paths;
+mod planner;
 mod recipe;
 mod store;
 mod support;
