@@ -56,11 +56,19 @@ pub fn find(arg: &[u8], compiler: Compiler) -> Option<Found> {
         Some(b'-') => long::ROWS,
         _ => part(short::ROWS, &SHORT_INDEX, arg),
     };
-    let linked = search(part(link::ROWS, &LINK_INDEX, arg), arg, compiler);
-    let best = longer(search(rows, arg, compiler), linked);
-    let exact = best.is_some_and(|spec| spec.name.len() == arg.len());
-    let negated = if exact { None } else { negated(arg, compiler) };
-    negated.or(best.map(|spec| Found { spec, on: true })).or_else(|| doubled(arg, compiler))
+    let linked = part(link::ROWS, &LINK_INDEX, arg);
+    let positive = |spec| Found { spec, on: true };
+    let exact = || exact(rows, arg, compiler).or_else(|| exact(linked, arg, compiler)).map(positive);
+    let longest = || longer(search(rows, arg, compiler), search(linked, arg, compiler)).map(positive);
+    // Most arguments are spelled in full, and need but one look.
+    exact().or_else(|| negated(arg, compiler)).or_else(longest).or_else(|| doubled(arg, compiler))
+}
+
+/// The row on `rows` whose spelling is the whole of `arg`.
+fn exact(rows: &'static [Spec], arg: &[u8], compiler: Compiler) -> Option<&'static Spec> {
+    let start = rows.partition_point(|row| row.name.as_bytes() < arg);
+    let same = rows[start..].iter().take_while(|row| row.name.as_bytes() == arg);
+    same.into_iter().find(|row| fits(row, arg, compiler))
 }
 
 /// gcc takes `--X` for `-fX` when it is nothing else.
@@ -97,8 +105,8 @@ fn negated(arg: &[u8], compiler: Compiler) -> Option<Found> {
         b'W' => dash_w::ROWS,
         _ => return None,
     };
-    let spec = search(rows, &positive, compiler)?;
-    (spec.shape == Shape::Toggle && spec.name.len() == positive.len()).then_some(Found { spec, on: false })
+    let spec = exact(rows, &positive, compiler).filter(|spec| spec.shape == Shape::Toggle)?;
+    Some(Found { spec, on: false })
 }
 
 /// Where the rows of each second letter begin on a shelf, and where the last of them end.
