@@ -59,7 +59,7 @@ impl<'a> Context<'a> {
         args: &[OsString],
     ) -> Result<Prepared<'a>, Aside> {
         let invocation = self.parse(program, argv0, args)?;
-        self.refuse_consumed(&invocation)?;
+        self.refuse_sources(&invocation)?;
         let toolchain = self.identify(program, argv0, &invocation)?;
         let invocation = if toolchain.compiler == invocation.compiler {
             invocation
@@ -87,8 +87,9 @@ impl<'a> Context<'a> {
         |path| self.world.read(path).ok()
     }
 
-    /// What can be read only once (a pipe, a terminal) must be left to the compiler.
-    fn refuse_consumed(&self, invocation: &Invocation) -> Result<(), Aside> {
+    /// What can be read only once (a pipe, a terminal) must be left to the compiler, and so must sources
+    /// that are not there.
+    fn refuse_sources(&self, invocation: &Invocation) -> Result<(), Aside> {
         let included = invocation.args.iter().filter(|arg| matches!(arg.name, "-include" | "-imacros"));
         let included = included.filter_map(|arg| arg.value.as_ref());
         let mut names = invocation.sources.iter().map(|source| &source.path).chain(included);
@@ -96,8 +97,15 @@ impl<'a> Context<'a> {
             let stat = self.world.stat(Path::new(name));
             name.as_os_str() != "/dev/null" && stat.is_ok_and(|stat| !stat.is_file() && !stat.is_dir())
         };
-        match names.find(consumed) {
-            Some(name) => Err(refused("special-file", name, "it can be read only once")),
+        if let Some(name) = names.find(consumed) {
+            return Err(refused("special-file", name, "it can be read only once"));
+        }
+        let missing = |name: &&OsString| self.world.stat(Path::new(name)).is_err();
+        let mut sources = invocation.sources.iter().map(|source| &source.path);
+        match sources.find(missing) {
+            Some(name) => {
+                Err(refused("missing-source", name, "clang compiles nothing then, not even others"))
+            }
             None => Ok(()),
         }
     }
@@ -188,7 +196,7 @@ impl<'a> Context<'a> {
     }
 }
 
-fn refused(token: &'static str, argument: &OsStr, why: &'static str) -> Aside {
+pub(super) fn refused(token: &'static str, argument: &OsStr, why: &'static str) -> Aside {
     Aside::Refused(vec![Refusal::new(token, argument, why)])
 }
 

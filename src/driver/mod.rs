@@ -172,7 +172,9 @@ impl Context<'_> {
             }
             CompilePlan { link: None, .. } => {
                 let objects = vec![OsString::new(); prepared.plan.units.len()];
-                Ok(self.bake_units(prepared, &objects, sink))
+                let (exit, said) = self.bake_units(prepared, &objects)?;
+                said.replay(sink);
+                Ok(exit)
             }
             CompilePlan { link: Some(ref link), .. } => self.bake_and_link(prepared, link, sink),
         }
