@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use bakeplan::driver::{self, Call, Ending};
@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     }
     match ending {
         Ending::Exit(exit) => leave(exit),
-        Ending::Exec { program, argv0, args } => exec(program, &argv0, &args),
+        Ending::Exec { program, argv0, args } => exec(program.as_deref(), &argv0, &args),
         Ending::Tool => cli::run(&world, &call),
         Ending::Broken(message) => broken(&message),
     }
@@ -37,7 +37,7 @@ fn main() -> ExitCode {
 /// In a directory that is gone the compiler may still do its work.
 fn without_directory(call: &Call) -> ExitCode {
     match call.args.split_first() {
-        Some((program, args)) => exec(Some(PathBuf::from(program)), program, args),
+        Some((program, args)) => exec(Some(Path::new(program)), program, args),
         None => broken("the working directory is gone"),
     }
 }
@@ -54,8 +54,8 @@ fn leave(exit: Exit) -> ExitCode {
 }
 
 /// Replaces this process; comes back only when that fails, and then says what a shell would.
-fn exec(program: Option<PathBuf>, argv0: &OsString, args: &[OsString]) -> ExitCode {
-    let error = match &program {
+fn exec(program: Option<&Path>, argv0: &OsString, args: &[OsString]) -> ExitCode {
+    let error = match program {
         Some(program) => std::process::Command::new(program).arg0(argv0).args(args).exec(),
         None => io::ErrorKind::NotFound.into(),
     };

@@ -3,6 +3,7 @@
 //!
 //!     cargo run --example wrapper -- gcc -O2 -c a.c
 #![allow(clippy::disallowed_methods, reason = "this is where the surroundings come in")]
+#![allow(clippy::print_stderr, reason = "a program may print")]
 
 use std::io::Write;
 use std::os::unix::process::CommandExt;

@@ -1,11 +1,14 @@
 //! The integration tests, one binary.
 #![allow(clippy::disallowed_methods, reason = "tests stand in the real surroundings")]
 #![allow(missing_docs, reason = "tests document themselves by their names")]
+#![allow(clippy::print_stdout, reason = "tests print figures, and what could not be tested")]
 #![allow(unreachable_pub, reason = "one binary: everything is reachable or unused")]
+#![allow(clippy::unnecessary_debug_formatting, reason = "a failing test shows what it saw")]
 
 mod argparse;
 mod baking;
 mod paths;
+mod planner;
 mod recipe;
 mod store;
 mod support;

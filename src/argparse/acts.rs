@@ -411,8 +411,10 @@ pub(super) fn remarks(_: &mut Draft, value: &Value) -> Result<(), Refusal> {
 }
 
 /// `-v`: with nothing to do it only prints.
-pub(super) fn verbose(_: &mut Draft, value: &Value) -> Result<(), Refusal> {
-    value.refuse("verbose")
+#[allow(clippy::unnecessary_wraps, reason = "the signature of an act")]
+pub(super) fn verbose(draft: &mut Draft, _: &Value) -> Result<(), Refusal> {
+    draft.facts.records_command_line = true;
+    Ok(())
 }
 
 /// clang's `-dumpdir`, which names auxiliary files.

@@ -5,8 +5,8 @@ use std::ffi::{OsStr, OsString};
 use super::draft::{Draft, Input};
 use super::language::Kind;
 use super::{
-    Arg, Debug, Facts, Family, Invocation, Mode, Output, OutputKind, Refusal, Source, linker, names, passed,
-    targets,
+    Arg, DISCARD, Debug, Facts, Family, Invocation, Mode, Output, OutputKind, Refusal, Source, linker, names,
+    passed, targets,
 };
 
 /// Runs all rules.
@@ -22,7 +22,6 @@ pub(super) fn finish(mut draft: Draft) -> Invocation {
         draft.refusals.extend(split);
         link_rules(&mut draft, &sources);
     }
-    same_output(&mut draft, &sources);
     for source in &mut sources {
         each(&draft, source);
     }
@@ -325,47 +324,25 @@ fn link_rules(draft: &mut Draft, sources: &[Source]) {
     }
 }
 
-/// Two sources that write the same file.
-fn same_output(draft: &mut Draft, sources: &[Source]) {
-    if sources.len() < 2 {
-        return;
-    }
-    let mut paths: Vec<&OsStr> = Vec::new();
-    for output in sources.iter().flat_map(|source| &source.outputs) {
-        if output.path == "/dev/null" {
-            continue;
-        }
-        // Several sources may write one dependency file: drivers go through them in order, the last
-        // one stays, and so it is when results are put in place in order.
-        if output.kind == OutputKind::Dependencies {
-            continue;
-        }
-        if paths.contains(&output.path.as_os_str()) {
-            let why = "which source is last decides what it holds";
-            draft.refusals.push(Refusal::new("same-output-twice", output.path.clone(), why));
-            return;
-        }
-        paths.push(&output.path);
-    }
-}
-
 /// Refusals of one source.
 fn each(draft: &Draft, source: &mut Source) {
-    let stdin = source.path == "-"
-        || (draft.compiler.family == Family::Gcc && source.path.as_encoded_bytes().ends_with(b"-"));
-    if stdin {
-        let why = "the source comes by standard input";
+    let odd = draft.compiler.family == Family::Gcc && source.path.as_encoded_bytes().ends_with(b"-");
+    if odd && source.path != "-" {
+        let why = "gcc reads standard input for it";
         source.refusals.push(Refusal::new("stdin-source", source.path.clone(), why));
     }
-    let device = |path: &OsStr| path == "-" || path.as_encoded_bytes().starts_with(b"/dev/");
+    // What goes to /dev/null need not be put in place; other devices are the compiler's.
+    let device = |path: &OsStr| {
+        path == "-" || path.as_encoded_bytes().starts_with(b"/dev/") && path != OsStr::new(DISCARD)
+    };
     if let Some(output) = source.outputs.iter().find(|output| device(&output.path)) {
         let why = "the output is no file to put in place";
         source.refusals.push(Refusal::new("output-is-device", output.path.clone(), why));
     }
-    if let Some(file) = &source.dependencies {
-        if file.path.is_empty() {
-            source.refusals.push(Refusal::new("empty-output", "-MF", "a dependency file without a name"));
-        }
+    if let Some(file) = &source.dependencies
+        && file.path.is_empty()
+    {
+        source.refusals.push(Refusal::new("empty-output", "-MF", "a dependency file without a name"));
     }
 }
 

@@ -188,6 +188,17 @@ pub enum OutputKind {
     Pch,
 }
 
+/// The output that is no file: what a compile writes there is gone.
+pub const DISCARD: &str = "/dev/null";
+
+impl Output {
+    /// Whether it goes to [`DISCARD`].
+    #[must_use]
+    pub fn is_discarded(&self) -> bool {
+        self.path == DISCARD
+    }
+}
+
 impl OutputKind {
     /// The stable name, as in `--plan=json`.
     #[must_use]

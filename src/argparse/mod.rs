@@ -30,8 +30,8 @@ use std::ffi::OsString;
 
 pub use compiler::compiler_from_name;
 pub use invocation::{
-    Arg, Compiler, Debug, DependencyFile, Facts, Family, Invocation, Language, Mode, Output, OutputKind,
-    Role, Source, Version,
+    Arg, Compiler, DISCARD, Debug, DependencyFile, Facts, Family, Invocation, Language, Mode, Output,
+    OutputKind, Role, Source, Version,
 };
 pub use refusal::Refusal;
 pub use response::ReadFile;

@@ -101,10 +101,11 @@ pub(super) fn gcc_dump_name(draft: &Draft, mode: Mode, source: &OsStr, inputs: u
 
     let mut base = draft.dump.base.as_deref().map(|base| base.as_encoded_bytes().to_vec());
     let mut ext = draft.dump.ext.as_deref().map(|ext| ext.as_encoded_bytes().to_vec());
-    if let (Some(base), Some(end)) = (&base, &ext) {
-        if !base.is_empty() && (end.len() >= base.len() || !base.ends_with(end)) {
-            ext = None;
-        }
+    if let (Some(base), Some(end)) = (&base, &ext)
+        && !base.is_empty()
+        && (end.len() >= base.len() || !base.ends_with(end))
+    {
+        ext = None;
     }
     if base.as_ref().is_some_and(|base| !base.is_empty() && (inputs > 1 || (links && explicit.is_none()))) {
         let name = base.take().unwrap_or_default();
@@ -154,7 +155,7 @@ fn finish_dump_name(
     let output = draft.output.as_deref().map(OsStr::as_encoded_bytes).filter(|output| !not_a_file(output));
     match output {
         // An empty `-dumpbase` asks for the source's name.
-        Some(output) if !links && draft.dump.base.is_none() => {
+        Some(output) if !links && draft.dump.base.as_deref().is_none_or(|base| !base.is_empty()) => {
             let base = [without_suffix(Family::Gcc, file_name(output)), &own].concat();
             DumpName { dir, base, ext: own }
         }

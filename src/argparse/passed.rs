@@ -207,9 +207,9 @@ fn assembler_refusal(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
         b"" => None,
         [b'@', ..] => Some(("response-file-late", "the assembler reads it, not the driver")),
         [b'-', b'a', ..] if !bytes.starts_with(b"-align") => Some(("assembler-listing", "writes a listing")),
-        b"-v" | b"-V" | b"--version" | b"--help" | b"--statistics" | b"--target-help" => {
-            Some(("assembler-prints", "the assembler prints"))
-        }
+        b"--statistics" => Some(("assembler-prints", "the assembler prints how long it took")),
+        // What these print is the same each time.
+        b"-v" | b"-V" | b"--version" | b"--help" | b"--target-help" => None,
         [b'-', b'I', ..] => Some(("assembler-include", "the assembler may read other files")),
         b"--MD" | b"-MD" => Some(("assembler-dependencies", "the assembler writes a dependency file")),
         _ if bytes.starts_with(b"--defsym=") || ASSEMBLER.iter().any(|known| bytes.starts_with(known)) => {

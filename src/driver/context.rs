@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::{Aside, Config, Log};
 use crate::argparse::{self, Arg, Compiler, Invocation, Refusal, Role};
@@ -13,7 +14,7 @@ use crate::preprocess::{Driver, FileFacts, Traits};
 use crate::recipe::digest::{BlobDigest, RecordName};
 use crate::store::{RecordKind, Remembered, Store};
 use crate::toolchain::{self, Frontend, Memo, Request, Toolchain};
-use crate::world::{Stat, World};
+use crate::world::{Environment, Stat, World};
 
 /// What all steps of one call share.
 #[derive(Clone, Copy)]
@@ -30,8 +31,15 @@ pub struct Context<'a> {
 
 /// An invocation that is to be baked.
 pub struct Prepared<'a> {
-    /// The driver.
-    pub driver: Driver<'a>,
+    /// The driver's file.
+    pub program: &'a Path,
+    /// The name that it is called by.
+    pub argv0: &'a OsStr,
+    /// The environment of the user's own command.
+    pub environment: &'a Environment,
+    /// The source that comes by standard input, if one does. It is read only once, so that from here on
+    /// the process can't become the compiler any more.
+    pub stdin: Option<Arc<[u8]>>,
     /// The arguments as the user gave them.
     pub argv: Vec<OsString>,
     /// What the command line means.
@@ -48,6 +56,15 @@ pub struct Prepared<'a> {
     pub files: Vec<BlobDigest>,
     /// Whether standard error is a terminal.
     pub terminal: bool,
+}
+
+impl Prepared<'_> {
+    /// The driver to run.
+    #[must_use]
+    pub fn driver(&self) -> Driver<'_> {
+        let Self { program, argv0, environment, stdin, .. } = self;
+        Driver { program, argv0, environment, stdin: stdin.as_ref() }
+    }
 }
 
 impl<'a> Context<'a> {
@@ -69,8 +86,13 @@ impl<'a> Context<'a> {
         let plan = planner::plan(&invocation, args).map_err(Aside::Refused)?;
         let files = self.named_files(&invocation)?;
         let processor = if invocation.facts.native { self.processor()? } else { Vec::new() };
+        let stdin = self.standard_input(&invocation)?;
+        let files = files.into_iter().chain(stdin.as_deref().map(BlobDigest::of)).collect();
         Ok(Prepared {
-            driver: Driver { program, argv0, environment: self.world.environment() },
+            program,
+            argv0,
+            environment: self.world.environment(),
+            stdin,
             argv: args.to_vec(),
             directory: self.directory(),
             terminal: rustix::termios::isatty(rustix::stdio::stderr()),
@@ -87,12 +109,23 @@ impl<'a> Context<'a> {
         |path| self.world.read(path).ok()
     }
 
+    /// Reads standard input where it is a source.
+    fn standard_input(&self, invocation: &Invocation) -> Result<Option<Arc<[u8]>>, Aside> {
+        if !invocation.sources.iter().any(|source| source.path == "-") {
+            return Ok(None);
+        }
+        let read = self.world.read_stdin();
+        read.map(|bytes| Some(bytes.into())).map_err(|error| Aside::Error("stdin", error.to_string()))
+    }
+
     /// What can be read only once (a pipe, a terminal) must be left to the compiler, and so must sources
     /// that are not there.
     fn refuse_sources(&self, invocation: &Invocation) -> Result<(), Aside> {
         let included = invocation.args.iter().filter(|arg| matches!(arg.name, "-include" | "-imacros"));
         let included = included.filter_map(|arg| arg.value.as_ref());
-        let mut names = invocation.sources.iter().map(|source| &source.path).chain(included);
+        let sources =
+            || invocation.sources.iter().map(|source| &source.path).filter(|path| path.as_os_str() != "-");
+        let mut names = sources().chain(included);
         let consumed = |name: &&OsString| {
             let stat = self.world.stat(Path::new(name));
             name.as_os_str() != "/dev/null" && stat.is_ok_and(|stat| !stat.is_file() && !stat.is_dir())
@@ -101,8 +134,7 @@ impl<'a> Context<'a> {
             return Err(refused("special-file", name, "it can be read only once"));
         }
         let missing = |name: &&OsString| self.world.stat(Path::new(name)).is_err();
-        let mut sources = invocation.sources.iter().map(|source| &source.path);
-        match sources.find(missing) {
+        match sources().find(missing) {
             Some(name) => {
                 Err(refused("missing-source", name, "clang compiles nothing then, not even others"))
             }

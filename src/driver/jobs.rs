@@ -1,6 +1,6 @@
 //! Several units at once, within what make and the machine allow.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -41,17 +41,16 @@ impl Context<'_> {
             });
             lock(&done).insert(index, (exit, said));
         };
-        let allowance =
-            if share_an_output(prepared) { Allowance::Cores(1) } else { allowance(self.world, count) };
-        work(&allowance, count, &bake);
+        let most = if prepared.plan.ordered { 1 } else { count };
+        work(&allowance(self.world, most), count, &bake);
         let done = std::mem::take(&mut *lock(&done));
         let exit = done.values().map(|(exit, _)| *exit).find(|exit| !exit.success());
         let mut said = Transcript::default();
         for (_, unit) in done.into_values() {
             said.append(unit);
         }
-        if said.has_line_of_driver(prepared.driver.argv0) {
-            let argv0 = prepared.driver.argv0;
+        if said.has_line_of_driver(prepared.argv0) {
+            let argv0 = prepared.argv0;
             return Err(refused("driver-speaks", argv0, "the driver says something of the whole command"));
         }
         Ok((exit.unwrap_or(Exit::Code(0)), said))
@@ -68,13 +67,6 @@ impl Context<'_> {
             })
         })
     }
-}
-
-/// Whether two units write the same file (one dependency file for all): the later source's stays.
-fn share_an_output(prepared: &Prepared<'_>) -> bool {
-    let mut paths = BTreeSet::new();
-    let mut outputs = prepared.plan.units.iter().flat_map(|unit| &unit.source.outputs);
-    !outputs.all(|output| paths.insert(&output.path))
 }
 
 /// Does `count` pieces of work; without a thread of its own where only one may run.

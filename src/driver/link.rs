@@ -38,14 +38,14 @@ impl Context<'_> {
             return Ok(exit);
         }
         let paths: Vec<&Path> = objects.iter().map(Path::new).collect();
-        let command = prepared.driver.command(self.world, link.arguments(&paths));
+        let command = prepared.driver().command(self.world, link.arguments(&paths));
         let mut quiet = true;
         let linked = self.world.run(&command, &mut |_, bytes| quiet &= bytes.is_empty()).map_err(failed)?;
         if !(linked.success() && quiet) {
             let why = "the link prints or fails, and may name the objects: all is done again";
-            return Err(refused("link-not-quiet", prepared.driver.argv0, why));
+            return Err(refused("link-not-quiet", prepared.argv0, why));
         }
-        self.log.line(self.world, prepared.driver.argv0.display(), "linked");
+        self.log.line(self.world, prepared.argv0.display(), "linked");
         said.replay(sink);
         Ok(linked)
     }

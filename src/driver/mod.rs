@@ -130,13 +130,19 @@ fn try_compile(
         }
     };
     let context = Context { world, config, log, store: &store };
-    match context.prepare(program, argv0, args).and_then(|prepared| context.bake(&prepared, sink)) {
-        Ok(exit) => Some(exit),
+    let prepared = match context.prepare(program, argv0, args) {
+        Ok(prepared) => prepared,
         Err(aside) => {
             context.stand_aside(argv0, &aside);
-            None
+            return None;
         }
-    }
+    };
+    context.bake(&prepared, &mut *sink).map(Some).unwrap_or_else(|aside| {
+        context.stand_aside(argv0, &aside);
+        // Standard input is gone from the process, so that it can't become the compiler.
+        prepared.stdin.as_ref()?;
+        context.run_whole(&prepared, sink).ok()
+    })
 }
 
 impl Context<'_> {
@@ -165,18 +171,15 @@ impl Context<'_> {
 
     /// Bakes all units of a plan, then links.
     fn bake(&self, prepared: &Prepared<'_>, sink: Sink<'_>) -> Result<Exit, Aside> {
-        match prepared.plan {
-            CompilePlan { ref units, link: None } if units.len() == 1 => {
-                let unit = &units[0];
-                self.bake_unit(prepared, unit, OsStr::new(""), sink)
-            }
-            CompilePlan { link: None, .. } => {
-                let objects = vec![OsString::new(); prepared.plan.units.len()];
-                let (exit, said) = self.bake_units(prepared, &objects)?;
+        let CompilePlan { units, link, ordered: _ } = &prepared.plan;
+        match (link, units.as_slice()) {
+            (Some(link), _) => self.bake_and_link(prepared, link, sink),
+            (None, [unit]) => self.bake_unit(prepared, unit, OsStr::new(""), sink),
+            (None, units) => {
+                let (exit, said) = self.bake_units(prepared, &vec![OsString::new(); units.len()])?;
                 said.replay(sink);
                 Ok(exit)
             }
-            CompilePlan { link: Some(ref link), .. } => self.bake_and_link(prepared, link, sink),
         }
     }
 }

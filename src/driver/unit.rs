@@ -13,7 +13,7 @@ use crate::preprocess::{Outcome, Preprocessed, preprocess};
 use crate::recipe::digest::{BlobDigest, RecordName, UnitKey};
 use crate::store::Event;
 use crate::transport::{Baked, Job, Kept, LocalTransport, SemanticRules, Transport};
-use crate::world::{Command, Exit, Sink};
+use crate::world::{Command, Exit, Sink, Stdin};
 
 impl Context<'_> {
     /// Bakes one unit; its object goes to `object` where that is a temporary file.
@@ -44,7 +44,7 @@ impl Context<'_> {
         let inputs = KeyInputs {
             invocation: &prepared.invocation,
             unit,
-            driver: Path::new(prepared.driver.argv0).file_name().unwrap_or_default(),
+            driver: Path::new(prepared.argv0).file_name().unwrap_or_default(),
             toolchain: prepared.toolchain.digest,
             directory: &prepared.directory,
             charset: &environment::charset(prepared.invocation.compiler.family, self.world.environment()),
@@ -93,6 +93,13 @@ impl Context<'_> {
             verify: self.config.verify,
         }
     }
+    /// Runs the user's own command, with nothing kept.
+    pub(super) fn run_whole(&self, prepared: &Prepared<'_>, sink: Sink<'_>) -> std::io::Result<Exit> {
+        let command = prepared.driver().command(self.world, prepared.argv.clone());
+        let stdin = prepared.stdin.clone().map_or(Stdin::Inherited, Stdin::Bytes);
+        self.world.run(&Command { stdin, terminal: prepared.terminal, ..command }, sink)
+    }
+
     /// Runs a unit's command with nothing kept: what a part of a plan falls back to.
     pub(super) fn run_unit(
         &self,
@@ -107,7 +114,7 @@ impl Context<'_> {
     /// The unit's preprocessed text.
     fn preprocessed(&self, prepared: &Prepared<'_>, unit: &Unit) -> Result<Preprocessed, Aside> {
         let scratch = self.scratch();
-        let outcome = preprocess(self.world, prepared.driver, &prepared.invocation, &unit.source, &scratch);
+        let outcome = preprocess(self.world, prepared.driver(), &prepared.invocation, &unit.source, &scratch);
         match outcome {
             Ok(Outcome::Done(preprocessed)) => Ok(preprocessed),
             Ok(Outcome::Refused(refusal)) => Err(Aside::Refused(vec![refusal])),
@@ -130,8 +137,10 @@ impl Context<'_> {
     }
 
     fn command(&self, prepared: &Prepared<'_>, unit: &Unit, object: &OsStr) -> Command {
-        let command = prepared.driver.command(self.world, unit.arguments(object));
-        Command { stdin: true, terminal: prepared.terminal, ..command }
+        let command = prepared.driver().command(self.world, unit.arguments(object));
+        let own = prepared.stdin.is_none();
+        let stdin = if own { Stdin::Inherited } else { prepared.driver().stdin_of(&unit.source) };
+        Command { stdin, terminal: prepared.terminal, ..command }
     }
 
     /// Digest over what decides how diagnostics look.

@@ -14,7 +14,7 @@
 //! | `directory` | the working directory, where debug information or coverage holds it | |
 //! | `charset` | the character set of the locale, where it is not UTF-8 | gcc reads sources in it |
 //! | `processor` | the processor's model and features under `-march=native` and its like | |
-//! | `files` | digests of files that options name and that are read by the compiler proper | |
+//! | `files` | digests of files that options name and that are read by the compiler proper, and of a source that comes by standard input | |
 //! | `messages` | what the preprocessor wrote to standard error | it is part of what the user sees |
 //! | `text` | digest of the preprocessed text | |
 //!
@@ -51,7 +51,7 @@ pub struct KeyInputs<'a> {
     pub charset: &'a [u8],
     /// The processor, where the invocation asks for the native one; else empty.
     pub processor: &'a [u8],
-    /// The digests of [`crate::argparse::Facts::files`], in order.
+    /// The digests of [`crate::argparse::Facts::files`], in order, and of standard input.
     pub files: &'a [BlobDigest],
     /// What the preprocessor wrote to standard error.
     pub messages: &'a [u8],

@@ -1,5 +1,5 @@
-//! An [`Invocation`] becomes a [`CompilePlan`]: one unit a source, and the link that joins them, if
-//! there is one. Pure: decides which command makes what, and what enters a key.
+//! An [`crate::argparse::Invocation`] becomes a [`CompilePlan`]: one unit a source, and the link that joins
+//! them, if there is one. Pure: decides which command makes what, and what enters a key.
 
 pub mod environment;
 pub mod key;

@@ -13,6 +13,9 @@ pub struct CompilePlan {
     pub units: Vec<Unit>,
     /// The link, where the invocation links.
     pub link: Option<LinkStep>,
+    /// Two units write one file (`-c a/x.c b/x.c`, one dependency file for all): the units must run one
+    /// after the other, as the driver runs them, so that the last one's stays.
+    pub ordered: bool,
 }
 
 /// The compile of one source.
@@ -95,7 +98,18 @@ pub fn plan(invocation: &Invocation, argv: &[OsString]) -> Result<CompilePlan, V
             Command::Part(unit_arguments(invocation, source))
         },
     });
-    Ok(CompilePlan { units: units.collect(), link: links.then(|| link_step(invocation)) })
+    let ordered = shares_outputs(&invocation.sources);
+    Ok(CompilePlan { units: units.collect(), link: links.then(|| link_step(invocation)), ordered })
+}
+
+/// Whether two sources write one file.
+fn shares_outputs(sources: &[Source]) -> bool {
+    let mut paths: Vec<&OsStr> =
+        sources.iter().flat_map(|source| &source.outputs).map(|output| output.path.as_os_str()).collect();
+    let all = paths.len();
+    paths.sort_unstable();
+    paths.dedup();
+    paths.len() < all
 }
 
 /// Whether every source ends in an object file.

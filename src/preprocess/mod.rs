@@ -8,11 +8,12 @@ pub mod markers;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub use facts::{FileFacts, Traits};
 
 use crate::argparse::{Debug, Family, Invocation, Refusal, Role, Source};
-use crate::world::{Command, Environment, Exit, World, output};
+use crate::world::{Command, Environment, Exit, Stdin, World, output};
 
 /// The driver to run: its file and the name it was called by.
 #[derive(Debug, Clone, Copy)]
@@ -23,9 +24,18 @@ pub struct Driver<'a> {
     pub argv0: &'a std::ffi::OsStr,
     /// The environment of the user's own command.
     pub environment: &'a Environment,
+    /// The source that comes by standard input, if one does.
+    pub stdin: Option<&'a Arc<[u8]>>,
 }
 
 impl Driver<'_> {
+    /// What a command on this source gets as standard input.
+    #[must_use]
+    pub fn stdin_of(&self, source: &Source) -> Stdin {
+        let given = self.stdin.filter(|_| source.path == "-");
+        given.map_or(Stdin::Empty, |bytes| Stdin::Bytes(Arc::clone(bytes)))
+    }
+
     /// The command that runs the driver with these arguments.
     #[must_use]
     pub fn command(&self, world: &dyn World, args: Vec<OsString>) -> Command {
@@ -35,7 +45,7 @@ impl Driver<'_> {
             args,
             environment: self.environment.clone(),
             cwd: world.cwd().to_owned(),
-            stdin: false,
+            stdin: Stdin::Empty,
             terminal: false,
         }
     }
@@ -98,7 +108,7 @@ pub fn source_arguments(source: &Source) -> Vec<OsString> {
     if source.language_given {
         args.extend(["-x".into(), source.language.name.into()]);
     }
-    if source.path.as_encoded_bytes().starts_with(b"-") {
+    if source.path != "-" && source.path.as_encoded_bytes().starts_with(b"-") {
         args.push("--".into());
     }
     args.push(source.path.clone());
@@ -120,13 +130,14 @@ pub fn preprocess(
         return Ok(Outcome::Refused(refusal));
     }
     if !source.language.preprocessed {
-        return Ok(plain_source(world, source));
+        return Ok(plain_source(world, driver, source));
     }
     let wanted = source.dependencies.is_some();
     let file = wanted.then(|| tempfile::Builder::new().prefix("cc").suffix(".d").tempfile_in(scratch));
     let file = file.transpose()?;
     let args = arguments(invocation, source, file.as_ref().map_or(Path::new(""), |file| file.path()));
-    let (exit, text, messages) = output(world, &driver.command(world, args))?;
+    let command = Command { stdin: driver.stdin_of(source), ..driver.command(world, args) };
+    let (exit, text, messages) = output(world, &command)?;
     if exit != Exit::Code(0) {
         return Ok(Outcome::Failed);
     }
@@ -138,9 +149,12 @@ pub fn preprocess(
     Ok(Outcome::Done(Preprocessed { text, messages, dependencies, files }))
 }
 
-fn plain_source(world: &dyn World, source: &Source) -> Outcome {
+fn plain_source(world: &dyn World, driver: Driver<'_>, source: &Source) -> Outcome {
     let path = PathBuf::from(&source.path);
-    let Ok(text) = world.read(&path) else { return Outcome::Failed };
+    let given = driver.stdin.filter(|_| source.path == "-");
+    let Ok(text) = given.map_or_else(|| world.read(&path), |bytes| Ok(bytes.to_vec())) else {
+        return Outcome::Failed;
+    };
     match refuse_text(source, &text) {
         Some(refusal) => Outcome::Refused(refusal),
         None => {

@@ -66,7 +66,7 @@ pub(super) fn ask_anyway(
         args,
         environment,
         cwd: world.cwd().to_owned(),
-        stdin: false,
+        stdin: crate::world::Stdin::Empty,
         terminal: false,
     };
     let (exit, out, err) =

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Job, SemanticRules};
-use crate::argparse::OutputKind;
+use crate::argparse::{Output, OutputKind};
 use crate::manifest::{InputSet, Match};
 use crate::planner::key::KeyRecord;
 use crate::preprocess::Traits;
@@ -33,8 +33,8 @@ pub(super) struct Entry {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Kept {
     pub(super) kind: OutputKind,
-    /// `None` for an optional output that was not made, and for a dependency file, which every run of
-    /// the preprocessor writes anew.
+    /// `None` for an optional output that was not made, for one that was discarded, and for a dependency
+    /// file, which every run of the preprocessor writes anew.
     pub(super) blob: Option<BlobDigest>,
     pub(super) executable: bool,
 }
@@ -76,8 +76,12 @@ impl Entry {
     /// Whether it holds what the job must leave, and says it as this caller would see it.
     fn fits(&self, job: &Job<'_>) -> bool {
         let looks = self.diagnostics.is_empty() || self.presentation == job.presentation;
-        let kinds = self.outputs.iter().map(|kept| kept.kind);
-        looks && kinds.eq(job.outputs.iter().map(|output| output.kind))
+        let serves = |(kept, output): (&Kept, &Output)| {
+            let need_not =
+                output.optional || output.is_discarded() || output.kind == OutputKind::Dependencies;
+            kept.kind == output.kind && (kept.blob.is_some() || need_not)
+        };
+        looks && self.outputs.len() == job.outputs.len() && self.outputs.iter().zip(&job.outputs).all(serves)
     }
 
     /// The exceptions of the semantic hit; each is something that equal preprocessed text does not show.

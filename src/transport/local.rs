@@ -102,6 +102,9 @@ impl LocalTransport<'_> {
     fn stage(&self, job: &Job<'_>, entry: &Entry) -> Result<Option<Vec<Staged>>, TransportError> {
         let mut staged = Vec::with_capacity(job.outputs.len());
         for (output, kept) in job.outputs.iter().zip(&entry.outputs) {
+            if output.is_discarded() {
+                continue;
+            }
             let path = self.world.absolute(Path::new(&output.path));
             let placement = self.placement(output, &path)?;
             let ready = match (output.kind, &kept.blob) {
@@ -199,7 +202,7 @@ impl LocalTransport<'_> {
     fn written(&self, job: &Job<'_>, before: &[Option<Stat>]) -> Option<Vec<Written>> {
         let read = |(output, before): (&Output, &Option<Stat>)| {
             let nothing = Written { kind: output.kind, bytes: None, executable: false };
-            if output.kind == OutputKind::Dependencies {
+            if output.kind == OutputKind::Dependencies || output.is_discarded() {
                 return Some(nothing);
             }
             let stat =
@@ -251,7 +254,8 @@ impl LocalTransport<'_> {
         let entries = self.entries(job).ok()?;
         let (entry, _) = entries.find(job, inputs, Self::quiet(job))?;
         let blobs = outputs.iter().map(|written| written.bytes.as_deref().map(BlobDigest::of));
-        let same = blobs.eq(entry.outputs.iter().map(|kept| kept.blob)) && transcript.parts() == entry.diagnostics;
+        let same =
+            blobs.eq(entry.outputs.iter().map(|kept| kept.blob)) && transcript.parts() == entry.diagnostics;
         Some(Kept::Verified { same })
     }
 }

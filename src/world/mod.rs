@@ -9,6 +9,7 @@ mod transcript;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 pub use real::RealWorld;
@@ -138,11 +139,22 @@ pub struct Command {
     pub environment: Environment,
     /// The directory to run in.
     pub cwd: PathBuf,
-    /// Whether the program reads our standard input (else it gets an empty one).
-    pub stdin: bool,
+    /// What it gets as standard input.
+    pub stdin: Stdin,
     /// Whether its standard error shall be a terminal like ours, so that it colours and wraps
     /// what it says as it would without us.
     pub terminal: bool,
+}
+
+/// What a program gets as standard input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stdin {
+    /// Nothing.
+    Empty,
+    /// Ours.
+    Inherited,
+    /// These bytes.
+    Bytes(Arc<[u8]>),
 }
 
 /// How a program ended.
@@ -208,6 +220,12 @@ pub trait World: Sync {
     /// # Errors
     /// What the system says.
     fn canonicalize(&self, path: &Path) -> io::Result<PathBuf>;
+
+    /// All of our standard input. It can be read once.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn read_stdin(&self) -> io::Result<Vec<u8>>;
 
     /// Runs a program to its end. Signals that ask us to end reach it first.
     ///

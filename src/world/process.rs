@@ -1,6 +1,6 @@
 //! Running a program: its streams as they come, a terminal where it expects one, signals handed on.
 
-use std::io;
+use std::io::{self, Seek, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -12,7 +12,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
-use super::{Command, Exit, Sink, Stream};
+use super::{Command, Exit, Sink, Stdin, Stream};
 
 /// The signals that ask us to end. They are caught while a program runs, so that it can end first and
 /// temporary files go.
@@ -82,7 +82,7 @@ fn spawn(command: &Command, terminal: Option<(OwnedFd, OwnedFd)>) -> io::Result<
         .env_clear()
         .envs(command.environment.iter())
         .current_dir(&command.cwd)
-        .stdin(if command.stdin { Stdio::inherit() } else { Stdio::null() })
+        .stdin(standard_input(&command.stdin)?)
         .stdout(Stdio::piped());
     if let Some(argv0) = &command.argv0 {
         std_command.arg0(argv0);
@@ -91,6 +91,20 @@ fn spawn(command: &Command, terminal: Option<(OwnedFd, OwnedFd)>) -> io::Result<
         terminal.map_or((None, Stdio::piped()), |(ours, theirs)| (Some(ours), theirs.into()));
     let child = std_command.stderr(theirs).spawn()?;
     Ok((child, ours))
+}
+
+/// Bytes go through an unlinked file, so that nobody waits for anybody to read them.
+fn standard_input(stdin: &Stdin) -> io::Result<Stdio> {
+    Ok(match stdin {
+        Stdin::Empty => Stdio::null(),
+        Stdin::Inherited => Stdio::inherit(),
+        Stdin::Bytes(bytes) => {
+            let mut file = tempfile::tempfile()?;
+            file.write_all(bytes)?;
+            file.rewind()?;
+            file.into()
+        }
+    })
 }
 
 /// A terminal like the one that our standard error is: same size, and no newline translation, so that

@@ -88,6 +88,12 @@ impl World for RealWorld {
         std::fs::canonicalize(self.absolute(path))
     }
 
+    fn read_stdin(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        io::stdin().lock().read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
     fn run(&self, command: &Command, sink: Sink<'_>) -> io::Result<Exit> {
         let signals = self.signals.get_or_init(|| Signals::install().ok());
         process::run(command, signals.as_ref(), sink)

@@ -94,6 +94,10 @@ impl World for ScriptedWorld {
         self.find(path).map(|_| self.cwd.join(path))
     }
 
+    fn read_stdin(&self) -> io::Result<Vec<u8>> {
+        Ok(Vec::new())
+    }
+
     fn run(&self, command: &Command, sink: Sink<'_>) -> io::Result<Exit> {
         let program = self.programs.get(&command.program).ok_or(io::ErrorKind::NotFound)?;
         let (exit, out, err) = program(command);

@@ -178,10 +178,10 @@ fn one_command(words: &[String], run: &mut DryRun, made: &mut HashMap<String, us
     };
     let output = source.output.clone();
     let known = &mut run.sources[index];
-    if known.path != input {
-        if let Some(before) = known.output.take().filter(|path| !is_temporary(path) && path != "-") {
-            known.kept.push(before);
-        }
+    if known.path != input
+        && let Some(before) = known.output.take().filter(|path| !is_temporary(path) && path != "-")
+    {
+        known.kept.push(before);
     }
     known.output.clone_from(&output);
     if let Some(output) = output {

@@ -108,3 +108,17 @@ fn the_directory_counts_with_debug_information_only() {
     assert_eq!(run("two", &["gcc", "-g", "-c", "a.c"]), 0);
     assert_eq!(run("two", &["gcc", "-g", "-c", "a.c"]), 1);
 }
+
+#[test]
+fn options_of_the_link_that_the_compiler_sees_count() {
+    let bench = bench();
+    bench.write("s.c", "#ifdef __STATIC__\nint s = 1;\n#else\nint s = 2;\n#endif\nint *p = &s;\n");
+    bench.misses(&["clang-14", "-c", "s.c"]);
+    bench.misses(&["clang-14", "-static", "-c", "s.c"]);
+    bench.misses(&["gcc", "-c", "s.c"]);
+    bench.hits(&["gcc", "-shared", "-c", "s.c"]);
+    bench.misses(&["gcc", "--no-pie", "-c", "s.c"]);
+    bench.write("p.c", "#ifdef _POSIX_SOURCE\nint p = 1;\n#endif\n");
+    bench.misses(&["gcc", "-c", "p.c"]);
+    bench.misses(&["gcc", "-posix", "-c", "p.c"]);
+}

@@ -4,5 +4,6 @@ mod faults;
 mod hidden;
 mod keys;
 mod outputs;
+mod real;
 mod semantic;
 mod split;

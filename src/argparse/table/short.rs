@@ -128,7 +128,7 @@ pub(super) static ROWS: &[Spec] = &[
     row("-include-pch", Separate, Preprocess, CLANG, |_, v| v.refuse_on("uses-pch"), "a precompiled header holds times and paths"),
     row("-index-header-map", Flag, Preprocess, CLANG, |_, v| v.refuse_on("header-map"), "reads a header map"),
     row("-inline-asm=", Joined, Compile, CLANG, plain, "clang: command line reference"),
-    row("-iplugindir=", Either, Preprocess, GCC, plain, "gcc: Preprocessor Options"),
+    row("-iplugindir=", Joined, Preprocess, GCC, plain, "gcc: Preprocessor Options"),
     row("-iprefix", Either, Preprocess, BOTH, plain, "gcc: Preprocessor Options"),
     row("-iquote", Either, Preprocess, BOTH, plain, "gcc: Preprocessor Options"),
     row("-isysroot", Either, Preprocess, BOTH, plain, "gcc: Preprocessor Options"),
