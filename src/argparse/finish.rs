@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use super::draft::{Draft, Input};
 use super::language::Kind;
 use super::{
-    DISCARD, Debug, Facts, Family, Invocation, Mode, Output, OutputKind, Refusal, Source, linker, names,
+    Arg, DISCARD, Debug, Facts, Family, Invocation, Mode, Output, OutputKind, Refusal, Source, linker, names,
     passed, targets,
 };
 
@@ -64,6 +64,9 @@ fn mode(draft: &mut Draft) -> Mode {
         draft.error = true;
     }
     if draft.compiler.family == Family::Gcc && output_is_input(draft) {
+        draft.error = true;
+    }
+    if draft.compiler.family == Family::Clang && keeps_comments_in_vain(draft) {
         draft.error = true;
     }
     if draft.error {
@@ -167,6 +170,13 @@ fn takes_part(draft: &Draft, input: &Input) -> bool {
     }
 }
 
+/// clang refuses to keep comments in text that it does not print.
+fn keeps_comments_in_vain(draft: &Draft) -> bool {
+    let keeps = |arg: &Arg| matches!(arg.name, "-C" | "-CC" | "--comments" | "--comments-in-macros");
+    let preprocessed = |input: &Input| matches!(input.kind, Kind::Source(language) if language.preprocessed);
+    !draft.stops.preprocess && draft.args.iter().any(keeps) && draft.inputs.iter().any(preprocessed)
+}
+
 /// gcc refuses to write over an input.
 fn output_is_input(draft: &Draft) -> bool {
     draft.output.as_ref().is_some_and(|output| {
@@ -257,6 +267,14 @@ fn whole(draft: &mut Draft, mode: Mode, sources: &[Source]) {
     if draft.stops.syntax && mode != Mode::Syntax {
         draft.refusals.push(Refusal::new("syntax-only", "-fsyntax-only", "there may be no result"));
     }
+    if matches!(mode, Mode::Object | Mode::Assembly | Mode::Link) && dependencies_in_vain(draft) {
+        let why = "the compiler fails, or warns that it is of no use";
+        draft.refusals.push(Refusal::new("dependencies-in-vain", shown, why));
+    }
+    if mode == Mode::Assembly && draft.compiler.family == Family::Clang && draft.debug.split {
+        let why = "clang leaves an empty file beside the assembly";
+        draft.refusals.push(Refusal::new("split-dwarf-assembly", "-gsplit-dwarf", why));
+    }
     if let Some(path) = foreign {
         draft.refusals.push(Refusal::new("unsupported-language", path, "no language of this table"));
     }
@@ -267,6 +285,20 @@ fn whole(draft: &mut Draft, mode: Mode, sources: &[Source]) {
     if draft.facts.response_files && draft.args.len() > 1 << 18 {
         draft.refusals.push(Refusal::new("too-many-arguments", "@", "more than any build has"));
     }
+}
+
+/// Options about a dependency file where none is asked for (an error to gcc's compiler proper, a warning of
+/// clang's driver), or, with clang, where it is asked for twice (the driver warns of the one that loses).
+fn dependencies_in_vain(draft: &Draft) -> bool {
+    let deps = &draft.deps;
+    let asked = deps.md || deps.mmd || deps.passed.is_some();
+    let details = deps.file.is_some()
+        || deps.phony
+        || deps.missing
+        || !deps.targets.is_empty()
+        || !deps.passed_targets.is_empty();
+    let twice = deps.md && deps.mmd && draft.compiler.family == Family::Clang;
+    details && !asked || twice
 }
 
 /// Rules for a compile-and-link that is to be split.

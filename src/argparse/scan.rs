@@ -30,10 +30,14 @@ pub(super) fn scan(compiler: Compiler, args: &[OsString]) -> Draft {
         let bytes = arg.as_encoded_bytes();
         let is_option = options && bytes.len() > 1 && bytes[0] == b'-';
         if !is_option {
+            if bytes.len() > 1 && bytes[0] == b'-' {
+                draft.refusals.push(Refusal::new("dashed-input", arg, "a name that looks like an option"));
+            }
             draft.input(arg);
         } else if bytes == b"--" && compiler.family == Family::Clang {
             options = false;
-            push(&mut draft, "--", Role::Driver, vec![arg.clone()], None);
+            // Like `-x`, it says how the inputs behind it are read; what we add would be taken for one.
+            push(&mut draft, "--", Role::Language, vec![arg.clone()], None);
         } else {
             at += option(&mut draft, arg, args.get(at + 1));
         }

@@ -76,7 +76,7 @@ impl<'a> Context<'a> {
         args: &[OsString],
     ) -> Result<Prepared<'a>, Aside> {
         let invocation = self.parse(program, argv0, args)?;
-        self.refuse_consumed(&invocation)?;
+        self.refuse_sources(&invocation)?;
         let toolchain = self.identify(program, argv0, &invocation)?;
         let invocation = if toolchain.compiler == invocation.compiler {
             invocation
@@ -118,18 +118,26 @@ impl<'a> Context<'a> {
         read.map(|bytes| Some(bytes.into())).map_err(|error| Aside::Error("stdin", error.to_string()))
     }
 
-    /// What can be read only once (a pipe, a terminal) must be left to the compiler.
-    fn refuse_consumed(&self, invocation: &Invocation) -> Result<(), Aside> {
+    /// What can be read only once (a pipe, a terminal) must be left to the compiler, and so must sources
+    /// that are not there.
+    fn refuse_sources(&self, invocation: &Invocation) -> Result<(), Aside> {
         let included = invocation.args.iter().filter(|arg| matches!(arg.name, "-include" | "-imacros"));
         let included = included.filter_map(|arg| arg.value.as_ref());
-        let sources = invocation.sources.iter().map(|source| &source.path).filter(|path| *path != "-");
-        let mut names = sources.chain(included);
+        let sources =
+            || invocation.sources.iter().map(|source| &source.path).filter(|path| path.as_os_str() != "-");
+        let mut names = sources().chain(included);
         let consumed = |name: &&OsString| {
             let stat = self.world.stat(Path::new(name));
             name.as_os_str() != "/dev/null" && stat.is_ok_and(|stat| !stat.is_file() && !stat.is_dir())
         };
-        match names.find(consumed) {
-            Some(name) => Err(refused("special-file", name, "it can be read only once")),
+        if let Some(name) = names.find(consumed) {
+            return Err(refused("special-file", name, "it can be read only once"));
+        }
+        let missing = |name: &&OsString| self.world.stat(Path::new(name)).is_err();
+        match sources().find(missing) {
+            Some(name) => {
+                Err(refused("missing-source", name, "clang compiles nothing then, not even others"))
+            }
             None => Ok(()),
         }
     }
@@ -220,7 +228,7 @@ impl<'a> Context<'a> {
     }
 }
 
-fn refused(token: &'static str, argument: &OsStr, why: &'static str) -> Aside {
+pub(super) fn refused(token: &'static str, argument: &OsStr, why: &'static str) -> Aside {
     Aside::Refused(vec![Refusal::new(token, argument, why)])
 }
 

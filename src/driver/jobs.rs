@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use jobserver::{Acquired, Client};
 
-use super::{Context, Prepared};
-use crate::world::{Exit, Sink, Stream, World};
+use super::context::refused;
+use super::{Aside, Context, Prepared};
+use crate::world::{Exit, Sink, Transcript, World};
 
 /// How many units may bake at once.
 enum Allowance {
@@ -19,29 +20,40 @@ enum Allowance {
     Tokens(Client, usize),
 }
 
-/// What units wrote, kept until those before them are done.
-type Written = Vec<(Stream, Vec<u8>)>;
-
 impl Context<'_> {
-    /// Bakes all units of the plan, each with its object's temporary file (unused otherwise). What they
-    /// say comes in the order of the sources, as the driver's own run would say it. Gives the exit of
-    /// the first that failed.
-    pub(super) fn bake_units(&self, prepared: &Prepared<'_>, objects: &[OsString], sink: Sink<'_>) -> Exit {
+    /// Bakes all units of the plan, each with its object's temporary file (unused otherwise). Gives the
+    /// exit of the first that failed, and what they say in the order of the sources, as the driver's own
+    /// run would say it: for the caller to show, or to drop and have the driver do all by itself.
+    ///
+    /// Refused where the driver itself has something to say: it would say it once, not once for each
+    /// source.
+    pub(super) fn bake_units(
+        &self,
+        prepared: &Prepared<'_>,
+        objects: &[OsString],
+    ) -> Result<(Exit, Transcript), Aside> {
         let count = prepared.plan.units.len();
-        let most = if prepared.plan.ordered { 1 } else { count };
-        let allowance = allowance(self.world, most);
-        let ordered = Ordered::new(sink);
-        let exits: Mutex<BTreeMap<usize, Exit>> = Mutex::default();
+        let done: Mutex<BTreeMap<usize, (Exit, Transcript)>> = Mutex::default();
         let bake = |index: usize| {
+            let mut said = Transcript::default();
             let exit = self.bake_or_run(prepared, index, &objects[index], &mut |stream, bytes| {
-                ordered.write(index, stream, bytes);
+                said.add(stream, bytes);
             });
-            ordered.finish(index);
-            lock(&exits).insert(index, exit);
+            lock(&done).insert(index, (exit, said));
         };
-        work(&allowance, count, &bake);
-        let exits = lock(&exits);
-        exits.values().copied().find(|exit| !exit.success()).unwrap_or(Exit::Code(0))
+        let most = if prepared.plan.ordered { 1 } else { count };
+        work(&allowance(self.world, most), count, &bake);
+        let done = std::mem::take(&mut *lock(&done));
+        let exit = done.values().map(|(exit, _)| *exit).find(|exit| !exit.success());
+        let mut said = Transcript::default();
+        for (_, unit) in done.into_values() {
+            said.append(unit);
+        }
+        if said.has_line_of_driver(prepared.argv0) {
+            let argv0 = prepared.argv0;
+            return Err(refused("driver-speaks", argv0, "the driver says something of the whole command"));
+        }
+        Ok((exit.unwrap_or(Exit::Code(0)), said))
     }
 
     /// Bakes a unit, or runs its command where it can't be baked.
@@ -128,45 +140,4 @@ fn allowance(world: &dyn World, units: usize) -> Allowance {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
-/// Hands on what units write in the order of the units: the first unfinished one directly, later ones
-/// when their turn comes.
-struct Ordered<'a> {
-    state: Mutex<OrderedState<'a>>,
-}
-
-struct OrderedState<'a> {
-    sink: Sink<'a>,
-    turn: usize,
-    waiting: BTreeMap<usize, (Written, bool)>,
-}
-
-impl<'a> Ordered<'a> {
-    fn new(sink: Sink<'a>) -> Self {
-        Self { state: Mutex::new(OrderedState { sink, turn: 0, waiting: BTreeMap::new() }) }
-    }
-
-    fn write(&self, index: usize, stream: Stream, bytes: &[u8]) {
-        let state = &mut *lock(&self.state);
-        if state.turn == index {
-            (state.sink)(stream, bytes);
-        } else {
-            state.waiting.entry(index).or_default().0.push((stream, bytes.to_vec()));
-        }
-    }
-
-    fn finish(&self, index: usize) {
-        let state = &mut *lock(&self.state);
-        state.waiting.entry(index).or_default().1 = true;
-        while let Some((written, done)) = state.waiting.remove(&state.turn) {
-            for (stream, bytes) in written {
-                (state.sink)(stream, &bytes);
-            }
-            if !done {
-                break;
-            }
-            state.turn += 1;
-        }
-    }
 }

@@ -5,14 +5,14 @@ use std::path::Path;
 
 use tempfile::TempPath;
 
+use super::context::refused;
 use super::{Aside, Context, Prepared};
 use crate::planner::LinkStep;
-use crate::store::Event;
 use crate::world::{Exit, Sink};
 
 impl Context<'_> {
-    /// Bakes the units into temporary objects, then links them. A link that prints anything or fails is
-    /// done again by the user's own command, since what it says may name the objects.
+    /// Bakes the units into temporary objects, then links them. Where the link prints anything or fails, it
+    /// is left to the user's own command, since what it says may name the objects; nothing was said yet.
     pub(super) fn bake_and_link(
         &self,
         prepared: &Prepared<'_>,
@@ -32,20 +32,21 @@ impl Context<'_> {
             .collect();
         let files = files.map_err(failed)?;
         let objects: Vec<OsString> = files.iter().map(|path| path.as_os_str().to_owned()).collect();
-        let exit = self.bake_units(prepared, &objects, sink);
+        let (exit, said) = self.bake_units(prepared, &objects)?;
         if !exit.success() {
+            said.replay(sink);
             return Ok(exit);
         }
         let paths: Vec<&Path> = objects.iter().map(Path::new).collect();
         let command = prepared.driver().command(self.world, link.arguments(&paths));
         let mut quiet = true;
         let linked = self.world.run(&command, &mut |_, bytes| quiet &= bytes.is_empty()).map_err(failed)?;
-        if linked.success() && quiet {
-            self.log.line(self.world, prepared.argv0.display(), "linked");
-            return Ok(linked);
+        if !(linked.success() && quiet) {
+            let why = "the link prints or fails, and may name the objects: all is done again";
+            return Err(refused("link-not-quiet", prepared.argv0, why));
         }
-        self.store.record(&Event::Refused { token: "link-not-quiet" });
-        self.log.line(self.world, prepared.argv0.display(), "the link prints or fails: done again whole");
-        self.run_whole(prepared, sink).map_err(failed)
+        self.log.line(self.world, prepared.argv0.display(), "linked");
+        said.replay(sink);
+        Ok(linked)
     }
 }

@@ -175,7 +175,11 @@ impl Context<'_> {
         match (link, units.as_slice()) {
             (Some(link), _) => self.bake_and_link(prepared, link, sink),
             (None, [unit]) => self.bake_unit(prepared, unit, OsStr::new(""), sink),
-            (None, units) => Ok(self.bake_units(prepared, &vec![OsString::new(); units.len()], sink)),
+            (None, units) => {
+                let (exit, said) = self.bake_units(prepared, &vec![OsString::new(); units.len()])?;
+                said.replay(sink);
+                Ok(exit)
+            }
         }
     }
 }

@@ -8,7 +8,7 @@
 //! | `mode` | object or assembly | |
 //! | `language` | as for `-x` | |
 //! | `source` | its path as spelled | it names the unit in the object (`.file`) and in diagnostics |
-//! | `arguments` | in order: what acts on compiling, assembling and on the driver itself; not what only acts on preprocessing, its effect shows in the text; everything where the command line is recorded in the object; clang's linker options too, for it warns of unused ones | |
+//! | `arguments` | in order: what acts on compiling, assembling and on the driver itself; not what only acts on preprocessing, its effect shows in the text; everything where the command line is recorded in the object; clang's linker options too, and its dependency options where no dependency file is made, for it warns of unused ones | |
 //! | `naming` | options that a compile-and-link adds for the names of its auxiliary files | they show in the object |
 //! | `outputs` | the kinds of files that are made; their paths too where one shows in another (split DWARF, coverage, a recorded command line) | |
 //! | `directory` | the working directory, where debug information or coverage holds it | |
@@ -126,7 +126,9 @@ fn arguments<'a>(invocation: &'a Invocation, unit: &Unit) -> Vec<&'a [u8]> {
         Role::Compile | Role::Assemble | Role::Driver => true,
         // A source that is not preprocessed shows no effect of them.
         Role::Preprocess => recorded || !unit.source.language.preprocessed,
-        Role::Presentation | Role::Output | Role::Dependencies => recorded,
+        // clang warns of the ones that are of no use to this source.
+        Role::Dependencies => recorded || clang && unit.source.dependencies.is_none(),
+        Role::Presentation | Role::Output => recorded,
         Role::Link => !invocation.links && (clang || recorded),
         // Other inputs of a single compile are unused, and warned of.
         Role::Input => !invocation.links && index != unit.source.arg && invocation.sources.len() == 1,

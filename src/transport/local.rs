@@ -11,7 +11,7 @@ use crate::preprocess::Traits;
 use crate::recipe::digest::{ArtifactHash, BlobDigest, RecordName};
 use crate::recipe::{Artifact, File};
 use crate::store::{Placement, RecordKind, Staged, Store};
-use crate::world::{Exit, Sink, Stat, Stream, World};
+use crate::world::{Exit, Sink, Stat, Transcript, World};
 
 /// Bakes with the store and the compilers of this machine.
 pub struct LocalTransport<'a> {
@@ -25,20 +25,6 @@ pub struct LocalTransport<'a> {
     pub family: Family,
     /// Compile on a hit as well, and compare.
     pub verify: bool,
-}
-
-/// What a compile wrote to its streams, in order, neighbours joined.
-#[derive(Default)]
-struct Transcript(Vec<(Stream, Vec<u8>)>);
-
-impl Transcript {
-    fn add(&mut self, stream: Stream, bytes: &[u8]) {
-        match self.0.last_mut() {
-            Some((last, written)) if *last == stream => written.extend_from_slice(bytes),
-            _ if bytes.is_empty() => {}
-            _ => self.0.push((stream, bytes.to_vec())),
-        }
-    }
 }
 
 impl Transport for LocalTransport<'_> {
@@ -246,7 +232,7 @@ impl LocalTransport<'_> {
         let entry = Entry {
             inputs: inputs.clone(),
             outputs: outputs.into_iter().map(store).collect::<Result<_, _>>()?,
-            diagnostics: transcript.0,
+            diagnostics: transcript.into_parts(),
             presentation: job.presentation,
             took,
         };
@@ -268,7 +254,8 @@ impl LocalTransport<'_> {
         let entries = self.entries(job).ok()?;
         let (entry, _) = entries.find(job, inputs, Self::quiet(job))?;
         let blobs = outputs.iter().map(|written| written.bytes.as_deref().map(BlobDigest::of));
-        let same = blobs.eq(entry.outputs.iter().map(|kept| kept.blob)) && transcript.0 == entry.diagnostics;
+        let same =
+            blobs.eq(entry.outputs.iter().map(|kept| kept.blob)) && transcript.parts() == entry.diagnostics;
         Some(Kept::Verified { same })
     }
 }

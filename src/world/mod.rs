@@ -4,6 +4,7 @@
 mod process;
 mod real;
 mod scripted;
+mod transcript;
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -13,6 +14,7 @@ use std::time::SystemTime;
 
 pub use real::RealWorld;
 pub use scripted::ScriptedWorld;
+pub use transcript::Transcript;
 
 /// A snapshot of the environment, in the order in which the process got it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -73,3 +73,106 @@ fn a_link_that_prints_or_fails_is_the_drivers_own() {
     assert_eq!((output.status.code(), said(&output)), (bare.status.code(), said(&bare)));
     assert_eq!(bench.statistics().refused("link-not-quiet"), 1);
 }
+
+#[test]
+fn what_compiles_say_is_said_once_though_the_link_fails() {
+    let bench = bench();
+    bench.write("noisy.c", "int twice(int);\nint main(void) { int unused; return twice(1); }\n");
+    // The linker names the object, by a random name: only what the compiler says is compared.
+    for compiler in compilers(&["gcc", "clang-14"]) {
+        let args = [compiler, "-Wall", "noisy.c", "-o", "app"];
+        let warnings = |output: std::process::Output| {
+            let text = String::from_utf8_lossy(&output.stderr).into_owned();
+            (
+                output.status.code(),
+                text.matches("-Wunused-variable").count(),
+                text.contains("undefined reference"),
+            )
+        };
+        assert_eq!(warnings(bench.bare(&args)), (Some(1), 1, true));
+        for _ in 0..2 {
+            assert_eq!(warnings(bench.wrapped(&args)), (Some(1), 1, true), "{}", bench.log());
+        }
+    }
+    assert_eq!(bench.statistics().refused("link-not-quiet"), 4);
+}
+
+#[test]
+fn what_the_driver_says_is_said_once() {
+    let bench = bench();
+    for args in [
+        &["clang-14", "-c", "main.c", "twice.c", "-lm"][..],
+        &["clang-14", "-Wl,--as-needed", "-c", "main.c", "twice.c"],
+        &["clang-14", "-O9", "main.c", "twice.c", "-o", "app"],
+        &["gcc", "-Wno-such-thing-at-all=", "-fno-such-thing", "-c", "main.c", "twice.c"],
+    ] {
+        bench.transparent(args);
+    }
+    assert!(bench.statistics().refused("driver-speaks") >= 4, "{}", bench.log());
+}
+
+#[test]
+fn a_source_that_is_missing_is_the_drivers_to_miss() {
+    for compiler in compilers(&["gcc", "clang-14"]) {
+        let bench = bench();
+        bench.transparent(&[compiler, "-c", "main.c", "missing.c"]);
+        bench.transparent(&[compiler, "main.c", "missing.c"]);
+        assert_eq!(bench.statistics().refused("missing-source"), 4);
+    }
+}
+
+#[test]
+fn one_dependency_file_for_all_is_the_last_ones() {
+    for compiler in compilers(&["gcc", "clang-14"]) {
+        let bench = bench();
+        bench.write("own.h", "");
+        bench.write("long.c", format!("#include \"own.h\"\n{}", "int twice(int);\n".repeat(20_000)));
+        for args in [
+            &[compiler, "-MMD", "-MF", "all.d", "-c", "long.c", "main.c", "twice.c"][..],
+            &[compiler, "-MMD", "long.c", "main.c", "twice.c", "-o", "app"],
+        ] {
+            assert_eq!(bench.transparent(args), (3, 0), "{}", bench.log());
+        }
+    }
+}
+
+#[test]
+fn the_same_source_twice_in_a_link() {
+    let bench = bench();
+    bench.write("weak.c", "__attribute__((weak)) int f(void) { return 1; }\n");
+    assert_eq!(
+        bench.transparent(&["gcc", "main.c", "twice.c", "weak.c", "weak.c"]),
+        (4, 0),
+        "{}",
+        bench.log()
+    );
+}
+
+#[test]
+fn linkers_that_name_objects_are_left_alone() {
+    let bench = bench();
+    for option in
+        ["-Wl,-Map,app.map", "-Wl,-Map=app.map", "-Wl,--cref", "-Wl,-t", "-Wl,--trace", "-Wl,-y,twice"]
+    {
+        bench.refuses("link-names-temporaries", &["gcc", "main.c", "twice.c", option, "-o", "app"]);
+    }
+    assert!(bench.exists("app.map"));
+}
+
+#[test]
+fn auxiliary_files_of_a_link_have_the_drivers_names() {
+    let bench = bench();
+    bench.write("sub/deep.name.c", "int other(void) { return 1; }\n");
+    for args in [
+        &["gcc", "-g", "-gsplit-dwarf", "main.c", "twice.c", "sub/deep.name.c", "-o", "sub/app.x.y"][..],
+        &["gcc", "-fstack-usage", "main.c", "twice.c", "-o", "app.exe"],
+        &["gcc", "-fstack-usage", "-fcallgraph-info", "main.c", "twice.c"],
+    ] {
+        let (hits, misses) = bench.transparent(args);
+        assert!(hits >= 2 && misses == 0, "{args:?}\n{}", bench.log());
+    }
+    bench.refuses("coverage-link", &["gcc", "--coverage", "main.c", "twice.c"]);
+    bench.refuses("save-temps-link", &["gcc", "-save-temps", "main.c", "twice.c"]);
+    bench.refuses("auxiliary-link", &["clang-14", "-g", "-gsplit-dwarf", "main.c", "twice.c"]);
+    bench.refuses("recorded-link", &["clang-14", "-frecord-command-line", "main.c", "twice.c"]);
+}
