@@ -27,7 +27,7 @@ fn parse(criterion: &mut Criterion) {
     criterion.bench_function("parse and plan 60 arguments", |bencher| {
         bencher.iter(|| {
             let invocation = argparse::parse(&compiler, black_box(&args), &no_files);
-            planner::plan(&invocation, &args).expect("nothing is refused")
+            planner::plan(&invocation).expect("nothing is refused")
         });
     });
 }

@@ -1,13 +1,13 @@
 //! `brioche-cc`: the drop-in wrapper. Reads the environment, calls the library, exits as it says.
 
-use std::ffi::OsString;
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use bakeplan::driver::{self, Call, Ending};
+use bakeplan::driver::{self, Call, CompilerCall, Ending};
 use bakeplan::world::{Environment, Exit, RealWorld, Stream};
 
 mod cli;
@@ -28,7 +28,8 @@ fn main() -> ExitCode {
     }
     match ending {
         Ending::Exit(exit) => leave(exit),
-        Ending::Exec { program, argv0, args } => exec(program.as_deref(), &argv0, &args),
+        Ending::Exec(call) => exec(&call),
+        Ending::Missing(name) => no_exec(&name, &io::ErrorKind::NotFound.into()),
         Ending::Tool => cli::run(&world, &call),
         Ending::Broken(message) => broken(&message),
     }
@@ -37,7 +38,10 @@ fn main() -> ExitCode {
 /// In a directory that is gone the compiler may still do its work.
 fn without_directory(call: &Call) -> ExitCode {
     match call.args.split_first() {
-        Some((program, args)) => exec(Some(Path::new(program)), program, args),
+        Some((argv0, args)) => {
+            let program = PathBuf::from(argv0);
+            exec(&CompilerCall { program, argv0: argv0.clone(), args: args.to_vec() })
+        }
         None => broken("the working directory is gone"),
     }
 }
@@ -53,13 +57,15 @@ fn leave(exit: Exit) -> ExitCode {
     }
 }
 
-/// Replaces this process; comes back only when that fails, and then says what a shell would.
-fn exec(program: Option<&Path>, argv0: &OsString, args: &[OsString]) -> ExitCode {
-    let error = match program {
-        Some(program) => std::process::Command::new(program).arg0(argv0).args(args).exec(),
-        None => io::ErrorKind::NotFound.into(),
-    };
-    say(Stream::Stderr, format!("brioche-cc: {}: {error}\n", argv0.display()).as_bytes());
+/// Replaces this process; comes back only when that fails.
+fn exec(call: &CompilerCall) -> ExitCode {
+    let CompilerCall { program, argv0, args } = call;
+    no_exec(argv0, &std::process::Command::new(program).arg0(argv0).args(args).exec())
+}
+
+/// Says why a program can't be run, with the exit status that a shell gives then.
+fn no_exec(name: &OsStr, error: &io::Error) -> ExitCode {
+    say(Stream::Stderr, format!("brioche-cc: {}: {error}\n", name.display()).as_bytes());
     ExitCode::from(if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 })
 }
 

@@ -115,7 +115,7 @@ fn answer(world: &RealWorld, call: &Call, cli: &Cli) -> Result<(String, ExitCode
     if !(show_stats || zero_stats || gc || clear || verify) {
         return done(tools::configuration(&config));
     }
-    let store = tools::open_store(&config)?;
+    let store = config.open_store()?;
     if show_stats {
         return done(tools::statistics(&store, &config, cli.json)?);
     }

@@ -9,7 +9,7 @@ use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
-use bakeplan::driver::{Call, Ending, run};
+use bakeplan::driver::{Call, CompilerCall, Ending, run};
 use bakeplan::world::{Environment, Exit, RealWorld, Stream};
 
 fn main() -> std::io::Result<ExitCode> {
@@ -29,11 +29,11 @@ fn main() -> std::io::Result<ExitCode> {
         Ending::Exit(Exit::Code(code)) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
         Ending::Exit(Exit::Signal(signal)) => ExitCode::from(u8::try_from(128 + signal).unwrap_or(1)),
         // Not for a cache: become the compiler.
-        Ending::Exec { program: Some(program), argv0, args } => {
+        Ending::Exec(CompilerCall { program, argv0, args }) => {
             return Err(Command::new(program).arg0(argv0).args(args).exec());
         }
-        Ending::Exec { program: None, argv0, .. } => {
-            eprintln!("wrapper: {}: no such compiler", argv0.display());
+        Ending::Missing(name) => {
+            eprintln!("wrapper: {}: no such compiler", name.display());
             ExitCode::from(127)
         }
         Ending::Tool | Ending::Broken(_) => {

@@ -44,7 +44,7 @@
 //! assert_eq!(invocation.mode, Mode::Object);
 //! assert_eq!(invocation.sources[1].outputs[0].path, "b.o");
 //!
-//! let plan = bakeplan::planner::plan(&invocation, &args).expect("nothing here is refused");
+//! let plan = bakeplan::planner::plan(&invocation).expect("nothing here is refused");
 //! assert_eq!(plan.units.len(), 2);
 //! ```
 //!

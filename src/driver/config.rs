@@ -3,14 +3,15 @@
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
+use crate::store::{Options, Store, StoreError};
 use crate::world::{Environment, World};
 
 /// What the environment configures; see the README's table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools, reason = "independent switches of the environment")]
 pub struct Config {
-    /// `BRIOCHE_CC_DIR`.
-    pub dir: PathBuf,
+    /// `BRIOCHE_CC_DIR` or its default; `None` where no variable says where a home is.
+    pub dir: Option<PathBuf>,
     /// `BRIOCHE_CC_MAX_SIZE`, bytes.
     pub max_size: u64,
     /// `BRIOCHE_CC_DISABLE`.
@@ -44,8 +45,7 @@ impl Config {
             })
         });
         Self {
-            dir: directory(environment)
-                .map_or_else(|| PathBuf::from("/nonexistent"), |dir| world.absolute(&dir)),
+            dir: directory(environment).map(|dir| world.absolute(&dir)),
             max_size,
             disable: is_on(set("BRIOCHE_CC_DISABLE")),
             read_only: is_on(set("BRIOCHE_CC_READONLY")),
@@ -54,6 +54,29 @@ impl Config {
             log: set("BRIOCHE_CC_LOG").map(|path| world.absolute(path.as_ref())),
             complaints,
         }
+    }
+}
+
+/// The store can't be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// Nothing says where it is.
+    #[error("none of BRIOCHE_CC_DIR, XDG_CACHE_HOME and HOME is set: there is no place for a store")]
+    NoDirectory,
+    /// It can't be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Config {
+    /// Opens the store.
+    ///
+    /// # Errors
+    /// When nothing says where it is, or it can't be used.
+    pub fn open_store(&self) -> Result<Store, ConfigError> {
+        let Self { dir, max_size, read_only, .. } = self;
+        let dir = dir.clone().ok_or(ConfigError::NoDirectory)?;
+        Ok(Store::open(Options { dir, max_size: *max_size, read_only: *read_only })?)
     }
 }
 
@@ -110,12 +133,14 @@ mod tests {
 
     #[test]
     fn the_directory_follows_the_precedence() {
+        let nowhere = Config::read(&ScriptedWorld::new("/w"));
+        assert!(matches!(nowhere.open_store(), Err(ConfigError::NoDirectory)));
         let world = ScriptedWorld::new("/w").variable("HOME", "/h");
-        assert_eq!(Config::read(&world).dir, PathBuf::from("/h/.cache/brioche-cc"));
+        assert_eq!(Config::read(&world).dir, Some(PathBuf::from("/h/.cache/brioche-cc")));
         let world = world.variable("XDG_CACHE_HOME", "/x");
-        assert_eq!(Config::read(&world).dir, PathBuf::from("/x/brioche-cc"));
+        assert_eq!(Config::read(&world).dir, Some(PathBuf::from("/x/brioche-cc")));
         let world = world.variable("BRIOCHE_CC_DIR", "here");
-        assert_eq!(Config::read(&world).dir, PathBuf::from("/w/here"));
+        assert_eq!(Config::read(&world).dir, Some(PathBuf::from("/w/here")));
     }
 
     #[test]

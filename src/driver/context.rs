@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Aside, Config, Log};
+use super::{Aside, CompilerCall, Config, Log};
 use crate::argparse::{self, Arg, Compiler, Invocation, Refusal, Role};
 use crate::manifest::Digester;
 use crate::planner::{self, CompilePlan, environment};
@@ -31,17 +31,13 @@ pub struct Context<'a> {
 
 /// An invocation that is to be baked.
 pub struct Prepared<'a> {
-    /// The driver's file.
-    pub program: &'a Path,
-    /// The name that it is called by.
-    pub argv0: &'a OsStr,
+    /// The command line.
+    pub call: &'a CompilerCall,
     /// The environment of the user's own command.
     pub environment: &'a Environment,
     /// The source that comes by standard input, if one does. It is read only once, so that from here on
     /// the process can't become the compiler any more.
     pub stdin: Option<Arc<[u8]>>,
-    /// The arguments as the user gave them.
-    pub argv: Vec<OsString>,
     /// What the command line means.
     pub invocation: Invocation,
     /// What there is to do.
@@ -62,38 +58,31 @@ impl Prepared<'_> {
     /// The driver to run.
     #[must_use]
     pub fn driver(&self) -> Driver<'_> {
-        let Self { program, argv0, environment, stdin, .. } = self;
+        let Self { call: CompilerCall { program, argv0, .. }, environment, stdin, .. } = self;
         Driver { program, argv0, environment, stdin: stdin.as_ref() }
     }
 }
 
 impl<'a> Context<'a> {
     /// Parses, identifies the compiler, plans.
-    pub(super) fn prepare(
-        &self,
-        program: &'a Path,
-        argv0: &'a OsStr,
-        args: &[OsString],
-    ) -> Result<Prepared<'a>, Aside> {
-        let invocation = self.parse(program, argv0, args)?;
+    pub(super) fn prepare(&self, call: &'a CompilerCall) -> Result<Prepared<'a>, Aside> {
+        let invocation = self.parse(call)?;
         self.refuse_sources(&invocation)?;
-        let toolchain = self.identify(program, argv0, &invocation)?;
+        let toolchain = self.identify(call, &invocation)?;
         let invocation = if toolchain.compiler == invocation.compiler {
             invocation
         } else {
-            argparse::parse(&toolchain.compiler, args, &self.reader())
+            argparse::parse(&toolchain.compiler, &call.args, &self.reader())
         };
-        let plan = planner::plan(&invocation, args).map_err(Aside::Refused)?;
+        let plan = planner::plan(&invocation).map_err(Aside::Refused)?;
         let files = self.named_files(&invocation)?;
         let processor = if invocation.facts.native { self.processor()? } else { Vec::new() };
         let stdin = self.standard_input(&invocation)?;
         let files = files.into_iter().chain(stdin.as_deref().map(BlobDigest::of)).collect();
         Ok(Prepared {
-            program,
-            argv0,
+            call,
             environment: self.world.environment(),
             stdin,
-            argv: args.to_vec(),
             directory: self.directory(),
             terminal: rustix::termios::isatty(rustix::stdio::stderr()),
             invocation,
@@ -148,34 +137,29 @@ impl<'a> Context<'a> {
 
     /// The compiler that the names tell: the one that it is called by, and the one that is behind it, for
     /// `cc` and `c++` are links to one or the other.
-    pub(super) fn compiler(&self, program: &Path, argv0: &OsStr) -> Option<Compiler> {
+    pub(super) fn compiler(&self, call: &CompilerCall) -> Option<Compiler> {
         let named = |path: &Path| path.file_name().and_then(argparse::compiler_from_name);
-        let called = named(Path::new(argv0))?;
-        let behind = self.world.canonicalize(program).ok().and_then(|path| named(&path));
+        let called = named(Path::new(&call.argv0))?;
+        let behind = self.world.canonicalize(&call.program).ok().and_then(|path| named(&path));
         Some(Compiler { family: behind.unwrap_or(called).family, ..called })
     }
 
     /// Parses by the rules of the compiler that the name tells, and refuses what can be refused before
     /// the compiler itself is looked at.
-    fn parse(&self, program: &Path, argv0: &OsStr, args: &[OsString]) -> Result<Invocation, Aside> {
-        let Some(compiler) = self.compiler(program, argv0) else {
-            return Err(refused("unknown-compiler", argv0, "only gcc and clang are known"));
+    fn parse(&self, call: &CompilerCall) -> Result<Invocation, Aside> {
+        let Some(compiler) = self.compiler(call) else {
+            return Err(refused("unknown-compiler", &call.argv0, "only gcc and clang are known"));
         };
         let forbidden = environment::refusals(self.world.environment());
         if !forbidden.is_empty() {
             return Err(Aside::Refused(forbidden));
         }
-        let invocation = argparse::parse(&compiler, args, &self.reader());
-        planner::plan(&invocation, args).map_err(Aside::Refused)?;
+        let invocation = argparse::parse(&compiler, &call.args, &self.reader());
+        planner::plan(&invocation).map_err(Aside::Refused)?;
         Ok(invocation)
     }
 
-    pub(super) fn identify(
-        &self,
-        program: &Path,
-        argv0: &OsStr,
-        invocation: &Invocation,
-    ) -> Result<Toolchain, Aside> {
+    pub(super) fn identify(&self, call: &CompilerCall, invocation: &Invocation) -> Result<Toolchain, Aside> {
         let chooses = |arg: &&Arg| {
             arg.role == Role::Driver
                 || matches!(arg.name, "-fintegrated-as" | "-m16" | "-m32" | "-m64" | "-mx32")
@@ -187,8 +171,8 @@ impl<'a> Context<'a> {
         let frontends: Vec<Frontend> = frontends.into_iter().collect();
         // The link of a compile-and-link is not cached: the linker decides nothing here.
         let request = Request {
-            driver: program,
-            argv0,
+            driver: &call.program,
+            argv0: &call.argv0,
             cxx: invocation.compiler.cxx,
             options: &options,
             frontends: &frontends,
@@ -199,7 +183,7 @@ impl<'a> Context<'a> {
             | "compiler-packed"
             | "compiler-is-a-cache"
             | "compiler-delegates"
-            | "compiler-unknown") => refused(token, argv0, "its identity can't be told"),
+            | "compiler-unknown") => refused(token, &call.argv0, "its identity can't be told"),
             token => Aside::Error(token, error.to_string()),
         })
     }

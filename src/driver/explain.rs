@@ -1,12 +1,10 @@
 //! `--explain` and `--plan=recipe`: what a unit's key is made of, and what differs from the latest time.
 
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
-use std::path::Path;
 
 use super::unit::unit_name;
-use super::{Aside, Context, Prepared};
+use super::{Aside, CompilerCall, Context, Prepared};
 use crate::manifest::{InputSet, Snapshot};
 use crate::planner::Unit;
 use crate::planner::key::{Difference, KeyRecord};
@@ -18,8 +16,8 @@ use crate::transport::Explanation;
 
 impl Context<'_> {
     /// Says of each unit whether it would hit, and if not, what differs from its latest result.
-    pub(super) fn explain(&self, program: &Path, argv0: &OsStr, args: &[OsString]) -> Result<String, Aside> {
-        let prepared = self.prepare(program, argv0, args)?;
+    pub(super) fn explain(&self, call: &CompilerCall) -> Result<String, Aside> {
+        let prepared = self.prepare(call)?;
         let mut text = String::new();
         for unit in &prepared.plan.units {
             let _ = writeln!(text, "{}:", unit.source.path.display());
@@ -38,8 +36,8 @@ impl Context<'_> {
     }
 
     /// One line a unit: the hash of its recipe, a tab, the recipe as Brioche's JSON.
-    pub(super) fn recipes(&self, program: &Path, argv0: &OsStr, args: &[OsString]) -> Result<String, Aside> {
-        let prepared = self.prepare(program, argv0, args)?;
+    pub(super) fn recipes(&self, call: &CompilerCall) -> Result<String, Aside> {
+        let prepared = self.prepare(call)?;
         let platform = Platform::current()
             .ok_or_else(|| Aside::Error("platform", "Brioche does not know this platform".to_owned()))?;
         let mut text = String::new();
@@ -48,7 +46,7 @@ impl Context<'_> {
             let recipe = unit_recipe(&RecipeInputs {
                 invocation: &prepared.invocation,
                 unit,
-                compiler: program,
+                compiler: &call.program,
                 search_path: self.world.environment().get("PATH"),
                 text: BlobDigest::of(&keyed.preprocessed.text),
                 platform,

@@ -49,8 +49,8 @@ impl Context<'_> {
         for (_, unit) in done.into_values() {
             said.append(unit);
         }
-        if said.has_line_of_driver(prepared.argv0) {
-            let argv0 = prepared.argv0;
+        if said.has_line_of_driver(&prepared.call.argv0) {
+            let argv0 = &prepared.call.argv0;
             return Err(refused("driver-speaks", argv0, "the driver says something of the whole command"));
         }
         Ok((exit.unwrap_or(Exit::Code(0)), said))

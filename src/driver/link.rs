@@ -43,9 +43,9 @@ impl Context<'_> {
         let linked = self.world.run(&command, &mut |_, bytes| quiet &= bytes.is_empty()).map_err(failed)?;
         if !(linked.success() && quiet) {
             let why = "the link prints or fails, and may name the objects: all is done again";
-            return Err(refused("link-not-quiet", prepared.argv0, why));
+            return Err(refused("link-not-quiet", &prepared.call.argv0, why));
         }
-        self.log.line(self.world, prepared.argv0.display(), "linked");
+        self.log.line(self.world, prepared.call.argv0.display(), "linked");
         said.replay(sink);
         Ok(linked)
     }

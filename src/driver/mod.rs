@@ -15,16 +15,16 @@ mod unit;
 mod who;
 
 use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-pub use config::Config;
+pub use config::{Config, ConfigError};
 pub use context::{Context, Prepared};
 pub use log::Log;
-pub use who::{Call, Called, who};
+pub use who::{Call, Called, CompilerCall, who};
 
 use crate::argparse::Refusal;
 use crate::planner::CompilePlan;
-use crate::store::{Event, Store};
+use crate::store::Event;
 use crate::transport::TransportError;
 use crate::world::{Exit, Sink, World};
 
@@ -33,15 +33,10 @@ use crate::world::{Exit, Sink, World};
 pub enum Ending {
     /// Everything is done; exit like this.
     Exit(Exit),
-    /// Replace this process with the program.
-    Exec {
-        /// The file to execute; `None` when there is none of that name.
-        program: Option<PathBuf>,
-        /// `argv[0]` for it.
-        argv0: OsString,
-        /// The other arguments.
-        args: Vec<OsString>,
-    },
+    /// Replace this process with the compiler.
+    Exec(CompilerCall),
+    /// There is no program of this name.
+    Missing(OsString),
     /// Called as a tool of its own: the program's own options.
     Tool,
     /// Say this line and exit with status 1.
@@ -70,9 +65,13 @@ pub fn run(world: &dyn World, call: &Call, sink: Sink<'_>) -> Ending {
         Called::Broken(message) => Ending::Broken(message),
         Called::Layout { compiler, sysroot } => {
             let args = with_sysroot(&sysroot, &call.args);
-            Ending::Exec { program: Some(compiler), argv0: call.argv0.clone(), args }
+            Ending::Exec(CompilerCall { program: compiler, argv0: call.argv0.clone(), args })
         }
-        Called::Compiler { program, argv0, args } => compile(world, program, &argv0, args, sink),
+        Called::Missing(name) => Ending::Missing(name),
+        Called::Compiler(call) => match compile(world, &call, sink) {
+            Some(exit) => Ending::Exit(exit),
+            None => Ending::Exec(call),
+        },
     }
 }
 
@@ -86,59 +85,33 @@ fn with_sysroot(sysroot: &Path, args: &[OsString]) -> Vec<OsString> {
     ours.into_iter().chain(args.iter().cloned()).collect()
 }
 
-fn compile(
-    world: &dyn World,
-    program: Option<PathBuf>,
-    argv0: &OsStr,
-    args: Vec<OsString>,
-    sink: Sink<'_>,
-) -> Ending {
-    let config = Config::read(world);
-    let log = Log::new(config.log.clone());
-    let ended = match &program {
-        Some(program) if !config.disable => {
-            for complaint in &config.complaints {
-                log.line(world, "configuration", complaint);
-            }
-            try_compile(world, &config, &log, program, argv0, &args, sink)
-        }
-        _ => None,
-    };
-    ended.map_or(Ending::Exec { program, argv0: argv0.to_owned(), args }, Ending::Exit)
-}
-
 /// `None` when the real compiler is to be run as it was called.
-fn try_compile(
-    world: &dyn World,
-    config: &Config,
-    log: &Log,
-    program: &Path,
-    argv0: &OsStr,
-    args: &[OsString],
-    sink: Sink<'_>,
-) -> Option<Exit> {
-    let options = crate::store::Options {
-        dir: config.dir.clone(),
-        max_size: config.max_size,
-        read_only: config.read_only,
-    };
-    let store = match Store::open(options) {
+fn compile(world: &dyn World, call: &CompilerCall, sink: Sink<'_>) -> Option<Exit> {
+    let config = Config::read(world);
+    if config.disable {
+        return None;
+    }
+    let log = Log::new(config.log.clone());
+    for complaint in &config.complaints {
+        log.line(world, "configuration", complaint);
+    }
+    let store = match config.open_store() {
         Ok(store) => store,
         Err(error) => {
             log.line(world, "store", error);
             return None;
         }
     };
-    let context = Context { world, config, log, store: &store };
-    let prepared = match context.prepare(program, argv0, args) {
+    let context = Context { world, config: &config, log: &log, store: &store };
+    let prepared = match context.prepare(call) {
         Ok(prepared) => prepared,
         Err(aside) => {
-            context.stand_aside(argv0, &aside);
+            context.stand_aside(&call.argv0, &aside);
             return None;
         }
     };
     context.bake(&prepared, &mut *sink).map(Some).unwrap_or_else(|aside| {
-        context.stand_aside(argv0, &aside);
+        context.stand_aside(&call.argv0, &aside);
         // Standard input is gone from the process, so that it can't become the compiler.
         prepared.stdin.as_ref()?;
         context.run_whole(&prepared, sink).ok()

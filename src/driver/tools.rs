@@ -4,12 +4,13 @@ use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use super::config::ConfigError;
 use super::who::{Call, Called, who};
-use super::{Aside, Config, Context, Log};
+use super::{Aside, CompilerCall, Config, Context, Log};
 use crate::argparse::{self, Refusal};
 use crate::planner;
 use crate::planner::report::PlanReport;
-use crate::store::{Collected, Options, Statistics, Store, StoreError};
+use crate::store::{Collected, Statistics, Store, StoreError};
 use crate::world::World;
 
 /// The form in which a plan is shown.
@@ -29,43 +30,26 @@ pub enum ToolError {
     /// No compiler was named.
     #[error("name a compiler and its arguments after --")]
     NoCompiler,
-    /// The compiler that was named does not exist.
-    #[error("no such compiler: {0}")]
-    NoSuchCompiler(String),
     /// It would be left to the real compiler.
     #[error("not cacheable: {0}")]
     Aside(String),
+    /// The store can't be opened.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// The store can't be used.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// A compiler's command line that a tool is asked about.
-struct Asked {
-    program: PathBuf,
-    argv0: OsString,
-    args: Vec<OsString>,
-}
-
-fn asked(world: &dyn World, executable: &Path, command: &[OsString]) -> Result<Asked, ToolError> {
+/// The compiler's command line that a tool is asked about.
+fn asked(world: &dyn World, executable: &Path, command: &[OsString]) -> Result<CompilerCall, ToolError> {
     let (argv0, args) = command.split_first().ok_or(ToolError::NoCompiler)?;
     let call = Call { executable: executable.to_owned(), argv0: "brioche-cc".into(), args: command.to_vec() };
-    let program = match who(world, &call) {
-        Called::Compiler { program: Some(program), .. } => Some(program),
-        Called::Layout { compiler, .. } => Some(compiler),
-        _ => None,
-    };
-    let program = program.unwrap_or_else(|| PathBuf::from(argv0));
-    Ok(Asked { program, argv0: argv0.clone(), args: args.to_vec() })
-}
-
-/// Opens the store that the configuration names.
-///
-/// # Errors
-/// When it can't be used.
-pub fn open_store(config: &Config) -> Result<Store, StoreError> {
-    let Config { dir, max_size, read_only, .. } = config;
-    Store::open(Options { dir: dir.clone(), max_size: *max_size, read_only: *read_only })
+    Ok(match who(world, &call) {
+        Called::Compiler(call) => call,
+        // It can be parsed though it is not there.
+        _ => CompilerCall { program: PathBuf::from(argv0), argv0: argv0.clone(), args: args.to_vec() },
+    })
 }
 
 /// `--plan`: shows what a command line means, and compiles nothing.
@@ -81,19 +65,20 @@ pub fn plan(
     let asked = asked(world, executable, command)?;
     let config = Config::read(world);
     let log = Log::new(config.log.clone());
-    let store = open_store(&Config { read_only: true, ..config.clone() })?;
+    // The store only remembers what the compiler is; a plan can do without.
+    let reading = Config { read_only: true, ..config.clone() };
+    let nowhere = Config { dir: Some("/nonexistent".into()), ..reading.clone() };
+    let store = reading.open_store().or_else(|_| nowhere.open_store())?;
     let context = Context { world, config: &config, log: &log, store: &store };
     if form == PlanForm::Recipe {
-        return context
-            .recipes(&asked.program, &asked.argv0, &asked.args)
-            .map_err(|aside| aside_error(&aside));
+        return context.recipes(&asked).map_err(|aside| aside_error(&aside));
     }
     let report = report(&context, &asked);
     Ok(if form == PlanForm::Json { report.to_json() + "\n" } else { report.to_string() })
 }
 
-fn report(context: &Context<'_>, asked: &Asked) -> PlanReport {
-    let Some(compiler) = context.compiler(&asked.program, &asked.argv0) else {
+fn report(context: &Context<'_>, asked: &CompilerCall) -> PlanReport {
+    let Some(compiler) = context.compiler(asked) else {
         let refusal = Refusal::new("unknown-compiler", asked.argv0.clone(), "only gcc and clang are known");
         return PlanReport::unknown(&asked.program, &refusal);
     };
@@ -101,12 +86,12 @@ fn report(context: &Context<'_>, asked: &Asked) -> PlanReport {
         |compiler| argparse::parse(compiler, &asked.args, &|path: &Path| context.world.read(path).ok());
     let by_name = parse(&compiler);
     // The compiler itself knows its version best, where it is there to be asked.
-    let invocation = match context.identify(&asked.program, &asked.argv0, &by_name) {
+    let invocation = match context.identify(asked, &by_name) {
         Ok(toolchain) if toolchain.compiler != compiler => parse(&toolchain.compiler),
         _ => by_name,
     };
     let mut refusals = planner::environment::refusals(context.world.environment());
-    refusals.extend(planner::plan(&invocation, &asked.args).err().unwrap_or_default());
+    refusals.extend(planner::plan(&invocation).err().unwrap_or_default());
     PlanReport::new(&asked.program, &invocation, &refusals)
 }
 
@@ -128,9 +113,9 @@ pub fn explain(world: &dyn World, executable: &Path, command: &[OsString]) -> Re
     let asked = asked(world, executable, command)?;
     let config = Config::read(world);
     let log = Log::new(config.log.clone());
-    let store = open_store(&Config { read_only: true, ..config.clone() })?;
+    let store = Config { read_only: true, ..config.clone() }.open_store()?;
     let context = Context { world, config: &config, log: &log, store: &store };
-    let explained = context.explain(&asked.program, &asked.argv0, &asked.args);
+    let explained = context.explain(&asked);
     Ok(explained.unwrap_or_else(|aside| format!("{}\n", aside_error(&aside))))
 }
 
@@ -142,13 +127,13 @@ pub fn configuration(config: &Config) -> String {
     let mut line = |name: &str, value: &dyn std::fmt::Display| {
         let _ = writeln!(text, "{name:<20} {value}");
     };
-    line("BRIOCHE_CC_DIR", &dir.display());
+    line("BRIOCHE_CC_DIR", &shown(dir.as_deref()));
     line("BRIOCHE_CC_MAX_SIZE", max_size);
     line("BRIOCHE_CC_DISABLE", &u8::from(*disable));
     line("BRIOCHE_CC_READONLY", &u8::from(*read_only));
     line("BRIOCHE_CC_SEMANTIC", &u8::from(*semantic));
     line("BRIOCHE_CC_VERIFY", &u8::from(*verify));
-    line("BRIOCHE_CC_LOG", &log.as_deref().unwrap_or(Path::new("")).display());
+    line("BRIOCHE_CC_LOG", &shown(log.as_deref()));
     for complaint in complaints {
         line("not understood:", complaint);
     }
@@ -164,7 +149,7 @@ fn figures(statistics: &Statistics, config: &Config) -> String {
     let mut line = |name: &str, value: &dyn std::fmt::Display| {
         let _ = writeln!(text, "{name:<24} {value}");
     };
-    line("store", &config.dir.display());
+    line("store", &shown(config.dir.as_deref()));
     line("hits", hits);
     line("  exact", hits_exact);
     line("  semantic", hits_semantic);
@@ -184,6 +169,10 @@ fn figures(statistics: &Statistics, config: &Config) -> String {
     line("verified differently", differences);
     line("trims", trims);
     text
+}
+
+fn shown(path: Option<&Path>) -> std::path::Display<'_> {
+    path.unwrap_or(Path::new("")).display()
 }
 
 fn mebibytes(bytes: u64) -> String {

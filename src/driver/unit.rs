@@ -44,7 +44,7 @@ impl Context<'_> {
         let inputs = KeyInputs {
             invocation: &prepared.invocation,
             unit,
-            driver: Path::new(prepared.argv0).file_name().unwrap_or_default(),
+            driver: Path::new(&prepared.call.argv0).file_name().unwrap_or_default(),
             toolchain: prepared.toolchain.digest,
             directory: &prepared.directory,
             charset: &environment::charset(prepared.invocation.compiler.family, self.world.environment()),
@@ -95,7 +95,7 @@ impl Context<'_> {
     }
     /// Runs the user's own command, with nothing kept.
     pub(super) fn run_whole(&self, prepared: &Prepared<'_>, sink: Sink<'_>) -> std::io::Result<Exit> {
-        let command = prepared.driver().command(self.world, prepared.argv.clone());
+        let command = prepared.driver().command(self.world, prepared.call.args.clone());
         let stdin = prepared.stdin.clone().map_or(Stdin::Inherited, Stdin::Bytes);
         self.world.run(&Command { stdin, terminal: prepared.terminal, ..command }, sink)
     }
@@ -137,7 +137,7 @@ impl Context<'_> {
     }
 
     fn command(&self, prepared: &Prepared<'_>, unit: &Unit, object: &OsStr) -> Command {
-        let command = prepared.driver().command(self.world, unit.arguments(object));
+        let command = prepared.driver().command(self.world, unit.arguments(&prepared.call.args, object));
         let own = prepared.stdin.is_none();
         let stdin = if own { Stdin::Inherited } else { prepared.driver().stdin_of(&unit.source) };
         Command { stdin, terminal: prepared.terminal, ..command }

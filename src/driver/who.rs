@@ -18,6 +18,17 @@ pub struct Call {
     pub args: Vec<OsString>,
 }
 
+/// A compiler's command line, to be baked or executed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CompilerCall {
+    /// The compiler's file.
+    pub program: PathBuf,
+    /// `argv[0]` for it.
+    pub argv0: OsString,
+    /// The other arguments.
+    pub args: Vec<OsString>,
+}
+
 /// What a call means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Called {
@@ -29,14 +40,9 @@ pub enum Called {
         sysroot: PathBuf,
     },
     /// As `brioche-cc COMPILER ARGS…`, or under a compiler's name.
-    Compiler {
-        /// The real compiler's file; `None` when there is none of that name.
-        program: Option<PathBuf>,
-        /// `argv[0]` for it, as the user spelled it.
-        argv0: OsString,
-        /// Its arguments.
-        args: Vec<OsString>,
-    },
+    Compiler(CompilerCall),
+    /// As `brioche-cc NAME ARGS…`, and there is no program of that name.
+    Missing(OsString),
     /// As a tool of its own, or with no argument at all.
     Tool,
     /// Under a compiler's name, or in Brioche's layout, but what that takes is missing. Says what the
@@ -56,8 +62,11 @@ pub fn who(world: &dyn World, call: &Call) -> Called {
     }
     match call.args.split_first() {
         Some((first, rest)) if !first.as_bytes().starts_with(b"--") => {
-            let program = find(world, first, &call.executable);
-            Called::Compiler { program, argv0: first.clone(), args: rest.to_vec() }
+            let argv0 = first.clone();
+            match find(world, first, &call.executable) {
+                Some(program) => Called::Compiler(CompilerCall { program, argv0, args: rest.to_vec() }),
+                None => Called::Missing(argv0),
+            }
         }
         _ => Called::Tool,
     }
@@ -86,7 +95,7 @@ fn masquerading(world: &dyn World, call: &Call, name: &OsStr) -> Called {
         Some(program) => {
             // gcc looks for itself on `PATH` when it is called by a bare name, and would find us.
             let argv0 = program.clone().into_os_string();
-            Called::Compiler { program: Some(program), argv0, args: call.args.clone() }
+            Called::Compiler(CompilerCall { program, argv0, args: call.args.clone() })
         }
         None => Called::Broken(format!(
             "failed to find c resource dir: {}",

@@ -32,7 +32,7 @@ pub struct Unit {
 #[derive(Debug, Clone)]
 enum Command {
     /// The user's own command.
-    Own(Vec<OsString>),
+    Own,
     /// What concerns this unit of several; the source and the place of a temporary object follow.
     Part(Vec<OsString>),
 }
@@ -58,12 +58,12 @@ enum LinkArgument {
     Unit(usize),
 }
 
-/// Plans an invocation. `argv` is what the user gave, response files unexpanded.
+/// Plans an invocation.
 ///
 /// # Errors
 /// The reasons why the real compiler must be run as it was called: the invocation's own, and those that
 /// concern splitting it.
-pub fn plan(invocation: &Invocation, argv: &[OsString]) -> Result<CompilePlan, Vec<Refusal>> {
+pub fn plan(invocation: &Invocation) -> Result<CompilePlan, Vec<Refusal>> {
     let mut refusals = invocation.refusals.clone();
     let links = match invocation.mode {
         Mode::Object | Mode::Assembly => false,
@@ -92,11 +92,7 @@ pub fn plan(invocation: &Invocation, argv: &[OsString]) -> Result<CompilePlan, V
     let units = invocation.sources.iter().map(|source| Unit {
         source: source.clone(),
         object: if links { Object::Temporary } else { Object::InPlace },
-        command: if single {
-            Command::Own(argv.to_vec())
-        } else {
-            Command::Part(unit_arguments(invocation, source))
-        },
+        command: if single { Command::Own } else { Command::Part(unit_arguments(invocation, source)) },
     });
     let ordered = shares_outputs(&invocation.sources);
     Ok(CompilePlan { units: units.collect(), link: links.then(|| link_step(invocation)), ordered })
@@ -184,12 +180,12 @@ impl LinkStep {
 }
 
 impl Unit {
-    /// The real compiler's arguments on a miss. `object` is the temporary file of an
+    /// The real compiler's arguments on a miss. `given` is what the user gave, response files unexpanded; `object` is the temporary file of an
     /// [`Object::Temporary`]; it is not looked at otherwise.
     #[must_use]
-    pub fn arguments(&self, object: &OsStr) -> Vec<OsString> {
+    pub fn arguments(&self, given: &[OsString], object: &OsStr) -> Vec<OsString> {
         let mut args = match &self.command {
-            Command::Own(argv) => return argv.clone(),
+            Command::Own => return given.to_vec(),
             Command::Part(args) => args.clone(),
         };
         if self.object == Object::Temporary {

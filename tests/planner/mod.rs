@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt::Write;
 use std::path::Path;
 
+use bakeplan::argparse::Family::{Clang, Gcc};
 use bakeplan::argparse::{Invocation, compiler_from_name, parse};
 use bakeplan::planner::environment;
 use bakeplan::planner::key::{KeyInputs, KeyRecord, unit_key};
@@ -18,18 +19,19 @@ fn planned(line: &str) -> (Invocation, CompilePlan) {
     let compiler = compiler_from_name(OsStr::new(words.next().expect("a compiler"))).expect("its name");
     let args: Vec<OsString> = words.map(OsString::from).collect();
     let invocation = parse(&compiler, &args, &|_: &Path| None);
-    let plan = plan(&invocation, &args).unwrap_or_else(|refusals| panic!("{line}: {refusals:?}"));
+    let plan = plan(&invocation).unwrap_or_else(|refusals| panic!("{line}: {refusals:?}"));
     (invocation, plan)
 }
 
 /// What each unit's miss runs, what it leaves, and the link.
 fn shown(line: &str) -> String {
     let (_, plan) = planned(line);
+    let argv: Vec<OsString> = line.split_whitespace().skip(1).map(OsString::from).collect();
     let mut text = format!("$ {line}\n");
     let join = |args: &[OsString]| args.iter().map(|arg| arg.to_string_lossy()).collect::<Vec<_>>().join(" ");
     let objects: Vec<OsString> = (0..plan.units.len()).map(|i| format!("TEMP{i}.o").into()).collect();
     for (unit, object) in plan.units.iter().zip(&objects) {
-        let _ = writeln!(text, "unit {}", join(&unit.arguments(object)));
+        let _ = writeln!(text, "unit {}", join(&unit.arguments(&argv, object)));
         for output in unit.outputs(object) {
             let _ = writeln!(text, "     {} {}", output.kind.name(), output.path.display());
         }
@@ -134,7 +136,6 @@ fn variables_forbid_choose_charsets_and_present() {
     let environment = |variables: &[(&str, &str)]| {
         Environment::new(variables.iter().map(|(name, value)| (name.into(), value.into())).collect())
     };
-    use bakeplan::argparse::Family::{Clang, Gcc};
     assert!(environment::refusals(&environment(&[("PATH", "/bin"), ("CFLAGS", "-O2")])).is_empty());
     assert_eq!(environment::refusals(&environment(&[("SUNPRO_DEPENDENCIES", "x")]))[0].token, "environment");
     for plain in ["C", "POSIX", "C.UTF-8", "de_DE.utf8", ""] {
