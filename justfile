@@ -4,9 +4,7 @@ test:
 
 # Formatting, lints, documentation.
 lint:
-    cargo fmt --all --check
-    cargo clippy --all-targets --locked -- -D warnings
-    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked -q
+    scripts/lint.sh
 
 bench *args:
     cargo bench --locked {{args}}
