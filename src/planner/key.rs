@@ -9,7 +9,7 @@
 //! | `language` | as for `-x` | |
 //! | `source` | its path as spelled | it names the unit in the object (`.file`) and in diagnostics |
 //! | `arguments` | in order: what acts on compiling, assembling and on the driver itself; not what only acts on preprocessing, its effect shows in the text; everything where the command line is recorded in the object; clang's linker options too, and its dependency options where no dependency file is made, for it warns of unused ones | |
-//! | `naming` | options that a compile-and-link adds for the names of its auxiliary files | they show in the object |
+//! | `naming` | options that a compile-and-link adds for the names of its auxiliary files, where it makes any | they show in the object |
 //! | `outputs` | the kinds of files that are made; their paths too where one shows in another (split DWARF, coverage, a recorded command line) | |
 //! | `directory` | the working directory, where debug information or coverage holds it | |
 //! | `charset` | the character set of the locale, where it is not UTF-8 | gcc reads sources in it |
@@ -30,7 +30,7 @@ use std::ffi::OsStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::argparse::{Debug, Family, Invocation, Mode, Role};
+use crate::argparse::{Debug, Family, Invocation, Mode, OutputKind, Role};
 use crate::planner::Unit;
 use crate::recipe::digest::{BlobDigest, ToolchainDigest, UnitKey};
 
@@ -92,9 +92,12 @@ pub fn write(inputs: &KeyInputs<'_>, writer: &mut dyn FieldWriter) {
     writer.field("language", &[unit.source.language.name.as_bytes()]);
     writer.field("source", &[unit.source.path.as_encoded_bytes()]);
     writer.field("arguments", &arguments(invocation, unit));
-    writer.field("naming", &bytes(&unit.source.naming));
     let mut outputs: Vec<&[u8]> = Vec::new();
     let paths_show = facts.split_dwarf || facts.coverage || facts.records_command_line || facts.save_temps;
+    // Where no auxiliary file is made, its name shows nowhere.
+    let plain = |kind| matches!(kind, OutputKind::Object | OutputKind::Assembly | OutputKind::Dependencies);
+    let names_show = paths_show || !unit.source.outputs.iter().all(|output| plain(output.kind));
+    writer.field("naming", &if names_show { bytes(&unit.source.naming) } else { Vec::new() });
     for output in &unit.source.outputs {
         outputs.push(output.kind.name().as_bytes());
         if paths_show {

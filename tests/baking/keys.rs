@@ -122,3 +122,84 @@ fn options_of_the_link_that_the_compiler_sees_count() {
     bench.misses(&["gcc", "-c", "p.c"]);
     bench.misses(&["gcc", "-posix", "-c", "p.c"]);
 }
+
+/// The rows of the table in `planner::key` that have no pair above: what leaves the key, and what does not.
+#[test]
+fn the_name_that_the_driver_is_called_by_counts() {
+    let bench = bench();
+    bench.misses(&["gcc", "-c", "a.c"]);
+    bench.hits(&["/usr/bin/gcc", "-c", "a.c"]);
+    bench.misses(&["x86_64-linux-gnu-gcc", "-c", "a.c"]);
+}
+
+#[test]
+fn the_spelling_of_the_source_counts() {
+    let bench = bench();
+    bench.misses(&["gcc", "-c", "a.c"]);
+    bench.misses(&["gcc", "-c", "./a.c"]);
+    bench.hits(&["gcc", "-c", "./a.c", "-o", "b.o"]);
+}
+
+#[test]
+fn names_of_auxiliary_files_count_where_they_show() {
+    let bench = bench();
+    bench.misses(&["gcc", "a.c", "-o", "one"]);
+    bench.hits(&["gcc", "a.c", "-o", "two"]);
+    bench.misses(&["gcc", "-g", "-gsplit-dwarf", "a.c", "-o", "one"]);
+    bench.hits(&["gcc", "-g", "-gsplit-dwarf", "a.c", "-o", "one"]);
+    bench.misses(&["gcc", "-g", "-gsplit-dwarf", "a.c", "-o", "two"]);
+    bench.misses(&["gcc", "-g", "-gsplit-dwarf", "-c", "a.c", "-o", "x.o"]);
+    bench.misses(&["gcc", "-g", "-gsplit-dwarf", "-c", "a.c", "-o", "y.o"]);
+}
+
+#[test]
+fn the_charset_counts_where_the_source_may_be_in_it() {
+    let bench = bench();
+    let run = |locale: &str| {
+        let before = bench.statistics().hits();
+        let status = bench.wrapper(&["gcc", "-c", "a.c"]).env("LC_ALL", locale).status().expect("it runs");
+        assert!(status.success());
+        bench.statistics().hits() - before
+    };
+    assert_eq!([run("C.UTF-8"), run("C"), run("en_US.UTF-8")], [0, 1, 1]);
+    assert_eq!([run("ja_JP.SJIS"), run("ja_JP.SJIS"), run("C")], [0, 1, 1]);
+}
+
+#[test]
+fn files_that_options_name_count_by_their_bytes() {
+    let bench = bench();
+    bench.write("list", "src:nothing.c\n");
+    let args = ["clang-14", "-fsanitize=undefined", "-fsanitize-ignorelist=list", "-c", "a.c"];
+    bench.misses(&args);
+    bench.write("list", "src:nothing.c\n");
+    bench.hits(&args);
+    bench.write("list", "src:a.c\n");
+    bench.misses(&args);
+}
+
+#[test]
+fn what_the_preprocessor_says_counts() {
+    let bench = bench();
+    let source = |words: &str| bench.write("w.c", format!("#warning {words}\nint x;\n"));
+    source("one");
+    bench.misses(&["gcc", "-c", "w.c"]);
+    bench.hits(&["gcc", "-c", "w.c"]);
+    source("two");
+    bench.misses(&["gcc", "-c", "w.c"]);
+}
+
+#[test]
+fn the_processor_counts_where_it_is_asked_for() {
+    let bench = bench();
+    let key = |args: &[&str]| {
+        let mut all = vec!["--explain", "--", "gcc"];
+        all.extend(args);
+        let text = String::from_utf8(bench.wrapped(&all).stdout).expect("text");
+        let field =
+            text.lines().find_map(|line| line.trim_start().strip_prefix("processor")).expect("the field");
+        field.trim().to_owned()
+    };
+    assert_eq!(key(&["-c", "a.c"]), "");
+    assert_eq!(key(&["-march=x86-64-v2", "-c", "a.c"]), "");
+    assert_ne!(key(&["-march=native", "-c", "a.c"]), "");
+}

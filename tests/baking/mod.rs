@@ -1,9 +1,14 @@
 //! Real compilers, end to end.
 
+mod calling;
+mod concurrency;
 mod faults;
 mod hidden;
 mod keys;
 mod outputs;
 mod real;
 mod semantic;
+mod signals;
 mod split;
+mod streams;
+mod tools;
