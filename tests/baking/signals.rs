@@ -31,19 +31,28 @@ fn names(directory: &Path) -> Vec<String> {
     entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect()
 }
 
-/// Waits until the compiler proper writes its assembly.
+/// Waits until the compiler proper is well at work on its assembly (not only the preprocessor, which has
+/// no temporary file). Killed in its very first moments, gcc itself leaves its files behind.
 fn wait_for_compile(bench: &Bench, child: &mut Child) {
     let begun = Instant::now();
-    while !names(&temporaries(bench)).iter().any(|name| name.ends_with(".s")) {
+    let at_work = |wrapper: u32| {
+        let grandchildren = || children(wrapper).into_iter().any(|driver| !children(driver).is_empty());
+        let assembly = |name: &String| Path::new(name).extension().is_some_and(|extension| extension == "s");
+        names(&temporaries(bench)).iter().any(assembly) && grandchildren()
+    };
+    while !at_work(child.id()) {
         assert!(child.try_wait().expect("waited").is_none(), "too fast to be interrupted");
         assert!(begun.elapsed() < Duration::from_secs(60), "no compile\n{}", bench.log());
         std::thread::sleep(Duration::from_millis(5));
     }
+    std::thread::sleep(Duration::from_millis(100));
 }
 
 fn children(pid: u32) -> Vec<u32> {
-    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("threads");
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task"));
     tasks
+        .into_iter()
+        .flatten()
         .flatten()
         .flat_map(|task| {
             std::fs::read_to_string(task.path().join("children"))
