@@ -141,3 +141,65 @@ fn allowance(world: &dyn World, units: usize) -> Allowance {
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::world::ScriptedWorld;
+
+    /// How many pieces of work ran at once, at most, and how many ran in all.
+    fn widest(allowance: &Allowance, count: usize) -> (usize, usize) {
+        let (now, most, done) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+        work(allowance, count, &|_| {
+            most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            std::thread::sleep(Duration::from_millis(40));
+            now.fetch_sub(1, Ordering::SeqCst);
+            done.fetch_add(1, Ordering::SeqCst);
+        });
+        (most.into_inner(), done.into_inner())
+    }
+
+    #[test]
+    fn as_many_run_as_are_allowed() {
+        assert_eq!(widest(&Allowance::Cores(1), 4), (1, 4));
+        assert_eq!(widest(&Allowance::Cores(3), 9), (3, 9));
+    }
+
+    /// Runs itself once more under a real make, which hands out the tokens.
+    #[test]
+    #[allow(clippy::disallowed_methods, reason = "make speaks by the environment")]
+    fn a_token_is_taken_for_each_beyond_the_first_and_given_back() {
+        const INNER: &str = "BAKEPLAN_TEST_JOBS";
+        if let Ok(jobs) = std::env::var(INNER) {
+            let jobs: usize = jobs.parse().expect("a number");
+            let makeflags = std::env::var("MAKEFLAGS").expect("make's flags");
+            let world = ScriptedWorld::new("/w").variable("MAKEFLAGS", &makeflags);
+            let Allowance::Tokens(client, _) = allowance(&world, 8) else { panic!("no jobserver") };
+            assert_eq!(widest(&Allowance::Tokens(client.clone(), 6), 12), (jobs, 12));
+            let left: Vec<_> = std::iter::from_fn(|| client.try_acquire().ok().flatten()).take(10).collect();
+            assert_eq!(left.len(), jobs - 1, "tokens were not given back");
+            return;
+        }
+        let dir = tempfile::tempdir().expect("a directory");
+        let this = std::env::current_exe().expect("this program");
+        let name = "driver::jobs::tests::a_token_is_taken_for_each_beyond_the_first_and_given_back";
+        let makefile = format!("all:\n\t+{} --exact {name} --nocapture\n", this.display());
+        std::fs::write(dir.path().join("Makefile"), makefile).expect("a makefile");
+        for jobs in ["2", "4"] {
+            let mut make = std::process::Command::new("make");
+            make.current_dir(dir.path()).arg(format!("-j{jobs}")).env(INNER, jobs).env_remove("MAKEFLAGS");
+            let output = make.output().expect("make runs");
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success() && said.contains("1 passed"), "-j{jobs}: {said}");
+        }
+    }
+
+    #[test]
+    fn a_jobserver_that_is_advertised_but_closed_means_one_at_a_time() {
+        // The crate reads the variable of the process, where there is none: as good as closed.
+        let world = ScriptedWorld::new("/w").variable("MAKEFLAGS", " -j4 --jobserver-auth=198,199");
+        assert!(matches!(allowance(&world, 8), Allowance::Cores(1)));
+        let unlimited = ScriptedWorld::new("/w").variable("MAKEFLAGS", " -s");
+        assert!(matches!(allowance(&unlimited, 1), Allowance::Cores(1)));
+    }
+}

@@ -200,3 +200,26 @@ fn an_output_that_is_something_special_is_left_to_the_compiler() {
     bench.hits(&["gcc", "-c", "a.c"]);
     assert_eq!(std::fs::metadata(&path).expect("a.o").permissions().mode() & 0o777, 0o600);
 }
+
+#[test]
+fn verifying_finds_a_result_that_is_not_the_compilers() {
+    let bench = Bench::new();
+    bench.write("a.c", "int x = 1;\n");
+    let args = ["gcc", "-c", "a.c"];
+    bench.misses(&args);
+    let verified = || {
+        let status = bench.wrapper(&args).env("BRIOCHE_CC_VERIFY", "1").status().expect("it runs");
+        assert!(status.success());
+        bench.statistics().number("differences")
+    };
+    assert_eq!(verified(), 0);
+    assert!(bench.log().contains("compared with the stored result: the same"), "{}", bench.log());
+
+    // A compile that is not deterministic: gcc's LTO bytecode holds a random seed.
+    let seeded = ["gcc", "-flto", "-c", "a.c"];
+    bench.misses(&seeded);
+    let object = bench.read("a.o");
+    let status = bench.wrapper(&seeded).env("BRIOCHE_CC_VERIFY", "1").status().expect("it runs");
+    assert!(status.success() && bench.read("a.o") != object);
+    assert_eq!(bench.statistics().number("differences"), 1, "{}", bench.log());
+}
