@@ -81,6 +81,7 @@ fn an_interrupted_compile_leaves_nothing() {
     let bench = Bench::new();
     // What any child of this process gets.
     let mut plain = bench.command("sleep").arg("60").process_group(0).spawn().expect("it runs");
+    std::thread::sleep(Duration::from_millis(200));
     let mut inherited_by_all = names(Path::new(&format!("/proc/{}/fd", plain.id())));
     inherited_by_all.sort();
     plain.kill().and_then(|()| plain.wait()).expect("it ends");
