@@ -76,7 +76,8 @@ impl DumpName {
         for (name, value) in
             [("-dumpdir", &self.dir), ("-dumpbase", &self.base), ("-dumpbase-ext", &self.ext)]
         {
-            if !value.is_empty() {
+            // Without `-dumpdir` the directory of the temporary object would be it.
+            if !value.is_empty() || name == "-dumpdir" {
                 options.extend([OsString::from(name), from_bytes(value)]);
             }
         }

@@ -167,9 +167,15 @@ fn auxiliary_files_of_a_link_have_the_drivers_names() {
         &["gcc", "-g", "-gsplit-dwarf", "main.c", "twice.c", "sub/deep.name.c", "-o", "sub/app.x.y"][..],
         &["gcc", "-fstack-usage", "main.c", "twice.c", "-o", "app.exe"],
         &["gcc", "-fstack-usage", "-fcallgraph-info", "main.c", "twice.c"],
+        &["gcc", "-fstack-usage", "-dumpbase", "", "main.c", "twice.c", "-o", "app"],
     ] {
         let (hits, misses) = bench.transparent(args);
         assert!(hits >= 2 && misses == 0, "{args:?}\n{}", bench.log());
+    }
+    // Named like the source, the product lends its name to nothing.
+    for extra in [&["-fstack-usage"][..], &["-g", "-gsplit-dwarf"]] {
+        let args = [&["gcc", "-shared", "-fPIC", "twice.c", "-o", "twice"], extra].concat();
+        assert_eq!(bench.transparent(&args), (1, 0), "{args:?}\n{}", bench.log());
     }
     bench.refuses("coverage-link", &["gcc", "--coverage", "main.c", "twice.c"]);
     bench.refuses("save-temps-link", &["gcc", "-save-temps", "main.c", "twice.c"]);
