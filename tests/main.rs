@@ -11,6 +11,7 @@ mod argparse;
 mod baking;
 mod paths;
 mod planner;
+mod readme;
 mod recipe;
 mod store;
 mod support;
