@@ -15,7 +15,7 @@ fn tokens(directory: &Path, into: &mut Vec<String>) {
         let text = std::fs::read_to_string(&path).expect("source text");
         for naming in NAMING {
             let found = text.split(naming).skip(1).filter_map(|rest| rest.split_once('"'));
-            into.extend(found.map(|(token, _)| token.to_owned()));
+            into.extend(found.map(|(token, _)| token.to_owned()).filter(|token| !token.contains(' ')));
         }
     }
 }
