@@ -22,6 +22,10 @@ pub struct Config {
     pub semantic: bool,
     /// `BRIOCHE_CC_VERIFY`.
     pub verify: bool,
+    /// Whether lookups that failed are looked up again before a direct hit. No variable switches that off:
+    /// tests do, to see that they would notice.
+    #[doc(hidden)]
+    pub absences: bool,
     /// `BRIOCHE_CC_LOG`.
     pub log: Option<PathBuf>,
     /// Values that were not understood, each as a line; their defaults hold.
@@ -51,6 +55,7 @@ impl Config {
             read_only: is_on(set("BRIOCHE_CC_READONLY")),
             semantic: set("BRIOCHE_CC_SEMANTIC").is_none_or(|value| is_on(Some(value))),
             verify: is_on(set("BRIOCHE_CC_VERIFY")),
+            absences: true,
             log: set("BRIOCHE_CC_LOG").map(|path| world.absolute(path.as_ref())),
             complaints,
         }

@@ -1,18 +1,19 @@
 //! `--explain` and `--plan=recipe`: what a unit's key is made of, and what differs from the latest time.
 
-use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fmt::Write as _;
+use std::path::Path;
 
 use super::unit::unit_name;
 use super::{Aside, CompilerCall, Context, Prepared};
-use crate::manifest::{InputSet, Snapshot};
+use crate::manifest::{Manifest, Mismatch, Seen, Snapshot};
 use crate::planner::Unit;
 use crate::planner::key::{Difference, KeyRecord};
 use crate::planner::recipe::{RecipeInputs, unit_recipe};
 use crate::recipe::Platform;
 use crate::recipe::digest::BlobDigest;
 use crate::store::RecordKind;
-use crate::transport::Explanation;
+use crate::transport::{Direct, Explanation};
 
 impl Context<'_> {
     /// Says of each unit whether it would hit, and if not, what differs from its latest result.
@@ -58,12 +59,18 @@ impl Context<'_> {
 
     fn explain_unit(&self, prepared: &Prepared<'_>, unit: &Unit) -> Result<String, Aside> {
         let mut text = String::new();
+        let explanation = self.explanation(prepared, unit);
+        let direct = self.would_hit_directly(prepared, unit, &explanation)?;
         let keyed = self.key(prepared, unit)?;
         let now = Snapshot::take(self.world, self, &keyed.preprocessed.files);
-        let would = match self.would_hit(prepared, unit, &keyed, now.inputs())? {
-            Some(true) => "hit (exact)",
-            Some(false) => "hit (semantic: equal preprocessed text, other bytes read)",
-            None => "miss",
+        let by_text = || self.would_hit(prepared, unit, &explanation, &keyed, now.inputs());
+        let would = match direct {
+            Direct::Hit(_) | Direct::WouldHit => "hit (exact)",
+            Direct::Changed(_) | Direct::Unseen => match by_text()? {
+                Some(true) => "hit (exact, after preprocessing)",
+                Some(false) => "hit (semantic: equal preprocessed text, other bytes read)",
+                None => "miss",
+            },
         };
         let _ = writeln!(text, "  would be a {would}");
         let name = unit_name(prepared, unit);
@@ -71,25 +78,103 @@ impl Context<'_> {
         match earlier.and_then(|bytes| Explanation::decode(&bytes)) {
             None => text.push_str("  nothing was stored of it before\n"),
             Some(earlier) => {
-                for difference in keyed.record.differences(&earlier.key) {
-                    describe(&mut text, &difference);
-                }
-                describe_inputs(&mut text, &earlier.inputs, now.inputs());
+                describe_invocation(&mut text, &earlier, &explanation);
+                self.describe_world(&mut text, &earlier);
             }
         }
         let _ = writeln!(text, "  key {}", keyed.key);
         describe_key(&mut text, &keyed.record);
         Ok(text)
     }
+
+    /// What is not as the nearest earlier compile saw it.
+    fn describe_world(&self, text: &mut String, earlier: &Explanation) {
+        let record = self.store.load(RecordKind::Manifest, &earlier.invocation).ok().flatten();
+        let record = record.unwrap_or_default();
+        let manifest = Manifest::decode(&record);
+        let looked = manifest.versions().iter().map(|version| {
+            let seen = &version.seen;
+            (
+                seen,
+                seen.changed(self.world, self),
+                seen.appeared(self.world),
+                seen.holds(self.world, self, true),
+            )
+        });
+        let nearest =
+            looked.min_by_key(|(_, changed, appeared, held)| (held.is_err(), changed.len() + appeared.len()));
+        let Some((seen, changed, appeared, held)) = nearest else { return };
+        for (path, _) in &changed {
+            let what = if self.world.stat(path).is_ok() { "changed" } else { "is gone" };
+            let _ = writeln!(text, "  differs: {} {} {what}", noun(path), path.display());
+        }
+        for path in &appeared {
+            let shadowed = shadowed(seen, path);
+            let (noun, path) = (noun(path), path.display());
+            let _ = match shadowed {
+                Some(shadowed) => {
+                    writeln!(text, "  differs: new {noun} {path} now shadows {}", shadowed.display())
+                }
+                None => writeln!(text, "  differs: new {noun} {path} stands where nothing was found before"),
+            };
+            text.push_str("    (stale in a cache that doesn't look for what was not there)\n");
+        }
+        if let (Err(Mismatch::Other(path)), true, true) = (&held, changed.is_empty(), appeared.is_empty()) {
+            let _ = writeln!(text, "  differs: what stands at {} changed", path.display());
+        }
+    }
+}
+
+/// What to call a file.
+fn noun(path: &Path) -> &'static str {
+    let extension = path.extension().map(OsStr::as_encoded_bytes).unwrap_or_default();
+    match extension {
+        b"h" | b"hh" | b"hpp" | b"hxx" | b"h++" | b"H" | b"inc" | b"tcc" | b"" => "header",
+        _ => "file",
+    }
+}
+
+/// The file that was read and that a new one of the same name would be found instead of.
+fn shadowed<'s>(seen: &'s Seen<'_>, new: &Path) -> Option<&'s Path> {
+    let common = |path: &Path| {
+        let pairs = path.components().rev().zip(new.components().rev());
+        pairs.take_while(|(old, new)| old == new).count()
+    };
+    seen.files()
+        .map(|(path, _)| (common(path), path))
+        .filter(|(common, _)| *common > 0)
+        .max_by_key(|(common, _)| *common)
+        .map(|(_, path)| path)
+}
+
+/// What of an invocation is not as it was the last time.
+fn describe_invocation(text: &mut String, then: &Explanation, now: &Explanation) {
+    for difference in now.record.differences(&then.record) {
+        if difference.field == "toolchain" {
+            let parts = changed_parts(&then.parts, &now.parts);
+            let _ = writeln!(text, "  differs: compiler changed ({})", parts.join(", "));
+        } else {
+            describe(text, &difference);
+        }
+    }
+}
+
+/// The parts of a compiler that are not as they were.
+fn changed_parts<'p>(then: &'p [(String, BlobDigest)], now: &'p [(String, BlobDigest)]) -> Vec<&'p str> {
+    let new = now.iter().filter(|part| !then.contains(part));
+    let gone = then.iter().filter(|(name, _)| !now.iter().any(|(other, _)| other == name));
+    new.chain(gone).map(|(name, _)| name.as_str()).collect()
 }
 
 /// One field that differs, in words.
 fn describe(text: &mut String, difference: &Difference<'_>) {
     let Difference { field, then, now } = difference;
+    let label = match *field {
+        "arguments" | "preprocess" => "option".to_owned(),
+        "environment" => "variable".to_owned(),
+        field => format!("{field}:"),
+    };
     let _ = match *field {
-        "toolchain" => writeln!(text, "  differs: the compiler changed"),
-        "text" => writeln!(text, "  differs: the preprocessed text changed"),
-        "messages" => writeln!(text, "  differs: what the preprocessor says changed"),
         "files" => writeln!(text, "  differs: a file that an option names changed"),
         "processor" => writeln!(text, "  differs: the processor"),
         _ => {
@@ -97,33 +182,13 @@ fn describe(text: &mut String, difference: &Difference<'_>) {
             let new = now.iter().filter(|value| !then.contains(value)).map(|value| shown(value));
             let (gone, new) = (gone.collect::<Vec<_>>().join(" "), new.collect::<Vec<_>>().join(" "));
             match (gone.is_empty(), new.is_empty()) {
-                (true, true) => writeln!(text, "  differs: {field}: another order"),
-                (true, false) => writeln!(text, "  differs: {field}: {new} is new"),
-                (false, true) => writeln!(text, "  differs: {field}: {gone} is gone"),
-                (false, false) => writeln!(text, "  differs: {field}: {gone} became {new}"),
+                (true, true) => writeln!(text, "  differs: {label} in another order"),
+                (true, false) => writeln!(text, "  differs: {label} {new} is new"),
+                (false, true) => writeln!(text, "  differs: {label} {gone} is gone"),
+                (false, false) => writeln!(text, "  differs: {label} {gone} became {new}"),
             }
         }
     };
-}
-
-/// Which files are others than the latest time.
-fn describe_inputs(text: &mut String, then: &InputSet, now: &InputSet) {
-    let by_path = |set: &InputSet| {
-        let facts =
-            set.files().iter().map(|input| (input.path().to_owned(), input.facts().map(|f| f.digest)));
-        facts.collect::<BTreeMap<_, _>>()
-    };
-    let (then, now) = (by_path(then), by_path(now));
-    for (path, digest) in &now {
-        let _ = match then.get(path) {
-            Some(earlier) if earlier == digest => continue,
-            Some(_) => writeln!(text, "  differs: {} changed", path.display()),
-            None => writeln!(text, "  differs: {} is read now", path.display()),
-        };
-    }
-    for path in then.keys().filter(|path| !now.contains_key(*path)) {
-        let _ = writeln!(text, "  differs: {} is not read any more", path.display());
-    }
 }
 
 /// The fields of the key, a line each.

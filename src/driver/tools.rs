@@ -122,7 +122,7 @@ pub fn explain(world: &dyn World, executable: &Path, command: &[OsString]) -> Re
 /// `--config`: the configuration in force, a line each.
 #[must_use]
 pub fn configuration(config: &Config) -> String {
-    let Config { dir, max_size, disable, read_only, semantic, verify, log, complaints } = config;
+    let Config { dir, max_size, disable, read_only, semantic, verify, log, complaints, absences: _ } = config;
     let mut text = String::new();
     let mut line = |name: &str, value: &dyn std::fmt::Display| {
         let _ = writeln!(text, "{name:<20} {value}");

@@ -8,12 +8,16 @@ use crate::argparse::{Debug, Family, Refusal};
 use crate::manifest::InputSet;
 use crate::planner::Unit;
 use crate::planner::environment;
-use crate::planner::key::{FieldWriter, KeyHasher, KeyInputs, KeyRecord, presentation_options, unit_key};
+use crate::planner::key::{
+    FieldWriter, KeyHasher, KeyInputs, KeyRecord, Subject, presentation_options, unit_key,
+};
 use crate::preprocess::{Outcome, Preprocessed, preprocess};
 use crate::recipe::digest::{BlobDigest, RecordName, UnitKey};
 use crate::store::Event;
-use crate::transport::{Baked, Job, Kept, LocalTransport, SemanticRules, Transport};
-use crate::world::{Command, Exit, Sink, Stdin};
+use crate::transport::{
+    Baked, Direct, Explanation, How, Job, Kept, LocalTransport, SemanticRules, Text, Transport,
+};
+use crate::world::{Access, Command, Exit, Sink, Stdin};
 
 impl Context<'_> {
     /// Bakes one unit; its object goes to `object` where that is a temporary file.
@@ -27,60 +31,153 @@ impl Context<'_> {
         if !unit.source.refusals.is_empty() {
             return Err(Aside::Refused(unit.source.refusals.clone()));
         }
+        let explanation = self.explanation(prepared, unit);
+        let ignored = |access: &Access| answered_for(prepared, access);
+        let job = self.job(prepared, unit, object, &explanation, &ignored);
+        let transport = self.transport(prepared);
+        let baked = match transport.direct(&job, &mut *sink)? {
+            Direct::Hit(hit) => Baked::Hit(hit),
+            Direct::WouldHit => transport.bake(&job, sink)?,
+            // What was never seen has no earlier text either.
+            Direct::Unseen if self.world.records() && prepared.toolchain.is_dynamic() => {
+                transport.bake(&job, sink)?
+            }
+            Direct::Unseen => self.bake_text(prepared, unit, job, sink)?,
+            Direct::Changed(mismatches) => {
+                for mismatch in mismatches {
+                    let (token, path) = (mismatch.token(), mismatch.path().display());
+                    let subject = unit.source.path.display();
+                    self.log.line(self.world, subject, format_args!("manifest: {token}: {path}"));
+                }
+                self.bake_text(prepared, unit, job, sink)?
+            }
+        };
+        Ok(self.account(unit, baked))
+    }
+
+    /// Bakes a unit by its preprocessed text.
+    fn bake_text(
+        &self,
+        prepared: &Prepared<'_>,
+        unit: &Unit,
+        job: Job<'_>,
+        sink: Sink<'_>,
+    ) -> Result<Baked, Aside> {
         let started = self.world.now();
         let keyed = self.key(prepared, unit)?;
         let confirm = || {
             let again = self.key(prepared, unit);
             again.is_ok_and(|again| again.key == keyed.key)
         };
-        let job = Job { started, confirm: &confirm, ..self.job(prepared, unit, &keyed, object) };
-        let baked = self.transport(prepared).bake(&job, sink)?;
-        Ok(self.account(unit, baked))
+        let text = Text { started, confirm: &confirm, ..self.text(prepared, &keyed) };
+        Ok(self.transport(prepared).bake(&Job { text: Some(text), ..job }, sink)?)
     }
 
     /// Preprocesses a unit and tells its key.
     pub(super) fn key(&self, prepared: &Prepared<'_>, unit: &Unit) -> Result<Keyed, Aside> {
         let preprocessed = self.preprocessed(prepared, unit)?;
-        let inputs = KeyInputs {
+        let digest = BlobDigest::of(&preprocessed.text);
+        let subject = Subject::Text { messages: &preprocessed.messages, digest };
+        let charset = self.charset(prepared);
+        let inputs = self.key_inputs(prepared, unit, &charset, subject);
+        let (key, record) = (unit_key(&inputs), KeyRecord::of(&inputs));
+        Ok(Keyed { preprocessed, key, record })
+    }
+
+    /// What there is to say of a unit without looking at its sources; its name as an invocation among it.
+    pub(super) fn explanation(&self, prepared: &Prepared<'_>, unit: &Unit) -> Explanation {
+        let environment = environment::preprocessing(self.world.environment());
+        let charset = self.charset(prepared);
+        let subject = Subject::Invocation { environment: &environment };
+        let inputs = self.key_inputs(prepared, unit, &charset, subject);
+        let parts = prepared.toolchain.parts.iter().map(|part| (part.name.clone(), part.digest));
+        Explanation {
+            invocation: RecordName::from_bytes(*unit_key(&inputs).as_bytes()),
+            record: KeyRecord::of(&inputs),
+            parts: parts.collect(),
+        }
+    }
+
+    fn charset(&self, prepared: &Prepared<'_>) -> Vec<u8> {
+        environment::charset(prepared.invocation.compiler.family, self.world.environment())
+    }
+
+    fn key_inputs<'k>(
+        &self,
+        prepared: &'k Prepared<'_>,
+        unit: &'k Unit,
+        charset: &'k [u8],
+        subject: Subject<'k>,
+    ) -> KeyInputs<'k> {
+        KeyInputs {
             invocation: &prepared.invocation,
             unit,
             driver: Path::new(&prepared.call.argv0).file_name().unwrap_or_default(),
             toolchain: prepared.toolchain.digest,
             directory: &prepared.directory,
-            charset: &environment::charset(prepared.invocation.compiler.family, self.world.environment()),
+            charset,
             processor: &prepared.processor,
             files: &prepared.files,
-            messages: &preprocessed.messages,
-            text: BlobDigest::of(&preprocessed.text),
-        };
-        let (key, record) = (unit_key(&inputs), KeyRecord::of(&inputs));
-        Ok(Keyed { preprocessed, key, record })
+            subject,
+        }
     }
 
-    /// Whether a unit would hit, and whether exactly.
+    /// What an earlier result would be to this unit: whether it would hit directly.
+    pub(super) fn would_hit_directly(
+        &self,
+        prepared: &Prepared<'_>,
+        unit: &Unit,
+        explanation: &Explanation,
+    ) -> Result<Direct, Aside> {
+        let ignored = |access: &Access| answered_for(prepared, access);
+        let job = self.job(prepared, unit, OsStr::new(""), explanation, &ignored);
+        Ok(self.transport(prepared).look_direct(&job)?)
+    }
+
+    /// Whether a unit would hit by its text, and whether exactly.
     pub(super) fn would_hit(
         &self,
         prepared: &Prepared<'_>,
         unit: &Unit,
+        explanation: &Explanation,
         keyed: &Keyed,
         now: &InputSet,
     ) -> Result<Option<bool>, Aside> {
-        Ok(self.transport(prepared).look(&self.job(prepared, unit, keyed, OsStr::new("")), now)?)
+        let job = self.job(prepared, unit, OsStr::new(""), explanation, &|_| false);
+        let job = Job { text: Some(self.text(prepared, keyed)), ..job };
+        Ok(self.transport(prepared).look(&job, now)?)
     }
 
-    fn job<'k>(&self, prepared: &Prepared<'_>, unit: &Unit, keyed: &'k Keyed, object: &OsStr) -> Job<'k> {
+    fn job<'k>(
+        &self,
+        prepared: &Prepared<'_>,
+        unit: &Unit,
+        object: &OsStr,
+        explanation: &'k Explanation,
+        ignored: &'k (dyn Fn(&Access) -> bool + Sync),
+    ) -> Job<'k> {
         Job {
-            key: keyed.key,
-            record: &keyed.record,
+            invocation: explanation.invocation,
+            explanation,
             unit: unit_name(prepared, unit),
-            inputs: &keyed.preprocessed.files,
             command: self.command(prepared, unit, object),
             outputs: unit.outputs(object),
-            dependencies: keyed.preprocessed.dependencies.as_deref(),
             presentation: self.presentation(prepared),
+            ignored,
+            text: None,
+        }
+    }
+
+    fn text<'k>(&self, prepared: &Prepared<'_>, keyed: &'k Keyed) -> Text<'k> {
+        Text {
+            key: keyed.key,
+            quiet: keyed.preprocessed.messages.is_empty(),
+            inputs: &keyed.preprocessed.files,
+            dependencies: keyed.preprocessed.dependencies.as_deref(),
             semantic: self.semantic_rules(prepared),
             started: 0,
             confirm: &|| false,
+            recording: keyed.preprocessed.recording.as_ref(),
         }
     }
 
@@ -91,8 +188,10 @@ impl Context<'_> {
             digester: self,
             family: prepared.invocation.compiler.family,
             verify: self.config.verify,
+            absences: self.config.absences,
         }
     }
+
     /// Runs the user's own command, with nothing kept.
     pub(super) fn run_whole(&self, prepared: &Prepared<'_>, sink: Sink<'_>) -> std::io::Result<Exit> {
         let command = prepared.driver().command(self.world, prepared.call.args.clone());
@@ -174,10 +273,10 @@ impl Context<'_> {
         match baked {
             Baked::Hit(hit) => {
                 let saved = std::time::Duration::from_millis(hit.saved);
-                let (event, how) = if hit.exact {
-                    (Event::HitExact { saved }, "exact")
-                } else {
-                    (Event::HitSemantic { saved }, "semantic")
+                let (event, how) = match hit.how {
+                    How::Direct => (Event::HitExact { saved }, "exact"),
+                    How::Exact => (Event::HitExact { saved }, "exact, preprocessed"),
+                    How::Semantic => (Event::HitSemantic { saved }, "semantic"),
                 };
                 self.store.record(&event);
                 self.log.line(self.world, subject, format_args!("hit ({how})"));
@@ -195,6 +294,13 @@ impl Context<'_> {
             }
         }
     }
+}
+
+/// Whether the toolchain's identity answers for an access: gcc's driver looks for its programs and specs.
+fn answered_for(prepared: &Prepared<'_>, access: &Access) -> bool {
+    let is_driver =
+        || prepared.toolchain.driver().is_some_and(|driver| driver.file_name() == access.program.file_name());
+    prepared.invocation.compiler.family == Family::Gcc && is_driver()
 }
 
 /// A unit, preprocessed, with its key.

@@ -44,6 +44,26 @@ const PRESENTING: [&str; 13] = [
     "TERM_URLS",
 ];
 
+/// Variables that decide what preprocessed text is made of. Those that choose the compiler's programs are in
+/// its identity.
+const PREPROCESSING: [&str; 8] = [
+    "CPATH",
+    "CPLUS_INCLUDE_PATH",
+    "C_INCLUDE_PATH",
+    "OBJCPLUS_INCLUDE_PATH",
+    "OBJC_INCLUDE_PATH",
+    "SDKROOT",
+    "SOURCE_DATE_EPOCH",
+    "ZERO_AR_DATE",
+];
+
+/// The variables that decide what preprocessed text is made of, as they are set.
+#[must_use]
+pub fn preprocessing(environment: &Environment) -> Vec<(&'static str, Vec<u8>)> {
+    let value = |name: &&'static str| Some((*name, environment.get(name)?.as_encoded_bytes().to_vec()));
+    PREPROCESSING.iter().filter_map(value).collect()
+}
+
 /// The variables that are set and forbid caching.
 #[must_use]
 pub fn refusals(environment: &Environment) -> Vec<Refusal> {

@@ -1,4 +1,5 @@
-//! The local key of a unit, and the one table of what enters it.
+//! The names of a unit, and the one table of what enters them: its local *key*, which its preprocessed text
+//! decides, and the name of its *invocation*, which is known without reading a source.
 //!
 //! | field | what | why |
 //! |---|---|---|
@@ -15,12 +16,15 @@
 //! | `charset` | the character set of the locale, where it is not UTF-8 | gcc reads sources in it |
 //! | `processor` | the processor's model and features under `-march=native` and its like | |
 //! | `files` | digests of files that options name and that are read by the compiler proper, and of a source that comes by standard input | |
-//! | `messages` | what the preprocessor wrote to standard error | it is part of what the user sees |
-//! | `text` | digest of the preprocessed text | |
+//! | `messages` (key) | what the preprocessor wrote to standard error | it is part of what the user sees |
+//! | `text` (key) | digest of the preprocessed text | |
+//! | `preprocess` (invocation) | in order: what only acts on preprocessing | no text shows its effect yet |
+//! | `dependencies` (invocation) | whether and how a dependency file is written, with its targets | it is restored, not made anew |
+//! | `environment` (invocation) | the variables that preprocessors read | |
 //!
-//! Left out on purpose: dependency options (a dependency file comes from this run's own preprocessor),
-//! the name of the output (but as said), options and variables that only change how diagnostics look (a
-//! result with diagnostics holds them itself), and every variable whose effect shows in the text.
+//! Left out on purpose: the name of the output (but as said), options and variables that only change how
+//! diagnostics look (a result with diagnostics holds them itself); from the key also dependency options (a
+//! dependency file comes from this run's own preprocessor) and every variable whose effect shows in the text.
 //!
 //! The encoding: each field as the length of its name and the name, the number of its values, and each
 //! value after its length; lengths and numbers are eight bytes, little endian. [`KeyHasher`] hashes that,
@@ -53,10 +57,25 @@ pub struct KeyInputs<'a> {
     pub processor: &'a [u8],
     /// The digests of [`crate::argparse::Facts::files`], in order, and of standard input.
     pub files: &'a [BlobDigest],
-    /// What the preprocessor wrote to standard error.
-    pub messages: &'a [u8],
-    /// The preprocessed text's digest.
-    pub text: BlobDigest,
+    /// What the name stands on.
+    pub subject: Subject<'a>,
+}
+
+/// What a name stands on.
+#[derive(Debug, Clone, Copy)]
+pub enum Subject<'a> {
+    /// A key: on the preprocessed text.
+    Text {
+        /// What the preprocessor wrote to standard error.
+        messages: &'a [u8],
+        /// The text's digest.
+        digest: BlobDigest,
+    },
+    /// An invocation's name: on what decides the text, sources and headers left out.
+    Invocation {
+        /// See [`super::environment::preprocessing`].
+        environment: &'a [(&'static str, Vec<u8>)],
+    },
 }
 
 /// Takes the fields of a key, in order.
@@ -67,18 +86,8 @@ pub trait FieldWriter {
 
 /// Writes the fields of a key: the table in this module's documentation.
 pub fn write(inputs: &KeyInputs<'_>, writer: &mut dyn FieldWriter) {
-    let KeyInputs {
-        invocation,
-        unit,
-        driver,
-        toolchain,
-        directory,
-        charset,
-        processor,
-        files,
-        messages,
-        text,
-    } = *inputs;
+    let KeyInputs { invocation, unit, driver, toolchain, directory, charset, processor, files, subject } =
+        *inputs;
     let facts = &invocation.facts;
     let compiler = invocation.compiler;
     let family = match compiler.family {
@@ -112,8 +121,32 @@ pub fn write(inputs: &KeyInputs<'_>, writer: &mut dyn FieldWriter) {
     writer.field("processor", &[processor]);
     let files: Vec<&[u8]> = files.iter().map(|digest| digest.as_bytes().as_slice()).collect();
     writer.field("files", &files);
-    writer.field("messages", &[messages]);
-    writer.field("text", &[text.as_bytes()]);
+    match subject {
+        Subject::Text { messages, digest } => {
+            writer.field("messages", &[messages]);
+            writer.field("text", &[digest.as_bytes()]);
+        }
+        Subject::Invocation { environment } => write_invocation(invocation, unit, environment, writer),
+    }
+}
+
+/// The fields that only the name of an invocation has.
+fn write_invocation(
+    invocation: &Invocation,
+    unit: &Unit,
+    environment: &[(&'static str, Vec<u8>)],
+    writer: &mut dyn FieldWriter,
+) {
+    let preprocess = invocation.args.iter().filter(|arg| arg.role == Role::Preprocess);
+    let preprocess: Vec<&[u8]> = preprocess.flat_map(|arg| bytes(&arg.tokens)).collect();
+    writer.field("preprocess", &preprocess);
+    let dependencies = unit.source.dependencies.as_ref().map_or_else(Vec::new, |file| {
+        let system: &[u8] = if file.system { b"system" } else { b"user" };
+        std::iter::once(system).chain(bytes(&file.options)).collect()
+    });
+    writer.field("dependencies", &dependencies);
+    let variables = environment.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_slice()]);
+    writer.field("environment", &variables.collect::<Vec<_>>());
 }
 
 fn bytes(values: &[std::ffi::OsString]) -> Vec<&[u8]> {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub use facts::{FileFacts, Traits};
 
 use crate::argparse::{Debug, Family, Invocation, Refusal, Role, Source};
-use crate::world::{Command, Environment, Exit, Stdin, World, output};
+use crate::world::{Command, Environment, Exit, Recording, Stdin, Stream, World};
 
 /// The driver to run: its file and the name it was called by.
 #[derive(Debug, Clone, Copy)]
@@ -63,6 +63,8 @@ pub struct Preprocessed {
     pub dependencies: Option<Vec<u8>>,
     /// The files that were read, the source among them, as the preprocessor names them.
     pub files: Vec<PathBuf>,
+    /// What its processes did with the file system, where that is known.
+    pub recording: Option<Recording>,
 }
 
 /// What came of preprocessing.
@@ -137,7 +139,11 @@ pub fn preprocess(
     let file = file.transpose()?;
     let args = arguments(invocation, source, file.as_ref().map_or(Path::new(""), |file| file.path()));
     let command = Command { stdin: driver.stdin_of(source), ..driver.command(world, args) };
-    let (exit, text, messages) = output(world, &command)?;
+    let (mut text, mut messages) = (Vec::new(), Vec::new());
+    let (exit, recording) = world.run_recorded(&command, &[], &mut |stream, bytes| match stream {
+        Stream::Stdout => text.extend_from_slice(bytes),
+        Stream::Stderr => messages.extend_from_slice(bytes),
+    })?;
     if exit != Exit::Code(0) {
         return Ok(Outcome::Failed);
     }
@@ -146,7 +152,7 @@ pub fn preprocess(
     }
     let files = markers::files(&text);
     let dependencies = file.map(|file| world.read(file.path())).transpose()?;
-    Ok(Outcome::Done(Preprocessed { text, messages, dependencies, files }))
+    Ok(Outcome::Done(Preprocessed { text, messages, dependencies, files, recording }))
 }
 
 fn plain_source(world: &dyn World, driver: Driver<'_>, source: &Source) -> Outcome {
@@ -157,9 +163,13 @@ fn plain_source(world: &dyn World, driver: Driver<'_>, source: &Source) -> Outco
     };
     match refuse_text(source, &text) {
         Some(refusal) => Outcome::Refused(refusal),
-        None => {
-            Outcome::Done(Preprocessed { text, messages: Vec::new(), dependencies: None, files: vec![path] })
-        }
+        None => Outcome::Done(Preprocessed {
+            text,
+            messages: Vec::new(),
+            dependencies: None,
+            files: vec![path],
+            recording: None,
+        }),
     }
 }
 

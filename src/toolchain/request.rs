@@ -121,4 +121,28 @@ impl Toolchain {
         }
         Self { digest: ToolchainDigest::of(encoding.bytes()), compiler, parts }
     }
+
+    /// The driver's own file.
+    #[must_use]
+    pub fn driver(&self) -> Option<&Path> {
+        self.parts.iter().find(|part| part.name == "driver").map(|part| part.path.as_path())
+    }
+
+    /// Whether every program of it loads the C library that this program was made for, so that a library of
+    /// ours can be loaded into it as well.
+    #[must_use]
+    pub fn is_dynamic(&self) -> bool {
+        let loader = format!("ld-linux-{}.so.", std::env::consts::ARCH.replace('_', "-"));
+        let loads = |program: &str| {
+            let mut loaded =
+                self.parts.iter().filter_map(|part| part.name.strip_prefix(program)?.strip_prefix(':'));
+            loaded.any(|library| library.starts_with(&loader))
+        };
+        let is_program = |name: &str| name == "driver" || name == "as" || name.starts_with("cc1");
+        self.parts
+            .iter()
+            .map(|part| part.name.as_str())
+            .filter(|name| !name.contains(':') && is_program(name))
+            .all(loads)
+    }
 }

@@ -2,23 +2,21 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Job, SemanticRules};
+use super::{Job, SemanticRules, Text};
 use crate::argparse::{Output, OutputKind};
 use crate::manifest::{InputSet, Match};
 use crate::planner::key::KeyRecord;
 use crate::preprocess::Traits;
-use crate::recipe::digest::BlobDigest;
+use crate::recipe::digest::{BlobDigest, RecordName};
 use crate::world::Stream;
 
 /// How many results one key keeps: they differ only in what was read beside the text, and in how
 /// diagnostics look.
 const MOST: usize = 8;
 
-/// One result of a compile.
+/// What came of a compile.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Entry {
-    /// What it read.
-    pub(super) inputs: InputSet,
+pub(super) struct Product {
     /// The files that it left, in the order of the job's outputs.
     pub(super) outputs: Vec<Kept>,
     /// What it wrote to the streams, in order.
@@ -29,12 +27,20 @@ pub(super) struct Entry {
     pub(super) took: u64,
 }
 
+/// What came of a compile of some preprocessed text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Entry {
+    /// What it read.
+    pub(super) inputs: InputSet,
+    /// What came of it.
+    pub(super) product: Product,
+}
+
 /// One file that a compile left.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Kept {
     pub(super) kind: OutputKind,
-    /// `None` for an optional output that was not made, for one that was discarded, and for a dependency
-    /// file, which every run of the preprocessor writes anew.
+    /// `None` for an optional output that was not made and for one that was discarded.
     pub(super) blob: Option<BlobDigest>,
     pub(super) executable: bool,
 }
@@ -54,36 +60,50 @@ impl Entries {
     }
 
     pub(super) fn add(&mut self, entry: Entry) {
-        let same = |other: &Entry| other.inputs == entry.inputs && other.presentation == entry.presentation;
+        let presentation = entry.product.presentation;
+        let same = |other: &Entry| other.inputs == entry.inputs && other.product.presentation == presentation;
         self.0.retain(|other| !same(other));
         self.0.insert(0, entry);
         self.0.truncate(MOST);
     }
 
     /// The entry that serves this job, and whether exactly. An exact one goes first.
-    pub(super) fn find(&self, job: &Job<'_>, now: &InputSet, quiet: bool) -> Option<(&Entry, bool)> {
-        let fits = |entry: &&Entry| entry.fits(job);
+    pub(super) fn find(&self, job: &Job<'_>, text: &Text<'_>, now: &InputSet) -> Option<(&Entry, bool)> {
+        let fits = |entry: &&Entry| entry.product.fits(job);
         let exact = self.0.iter().filter(fits).find(|entry| entry.inputs == *now);
         let semantic = || {
-            let serves = |entry: &&Entry| quiet && entry.serves_semantically(now, job.semantic);
+            let serves = |entry: &&Entry| text.quiet && entry.serves_semantically(now, text.semantic);
             self.0.iter().filter(fits).find(serves)
         };
         exact.map(|entry| (entry, true)).or_else(|| semantic().map(|entry| (entry, false)))
     }
 }
 
-impl Entry {
+impl Product {
+    /// Reads what a manifest holds.
+    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+        postcard::from_bytes(bytes).ok()
+    }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        postcard::to_stdvec(self).unwrap_or_default()
+    }
+
     /// Whether it holds what the job must leave, and says it as this caller would see it.
-    fn fits(&self, job: &Job<'_>) -> bool {
+    pub(super) fn fits(&self, job: &Job<'_>) -> bool {
         let looks = self.diagnostics.is_empty() || self.presentation == job.presentation;
+        let dependencies = job.text.as_ref().is_some_and(|text| text.dependencies.is_some());
         let serves = |(kept, output): (&Kept, &Output)| {
-            let need_not =
-                output.optional || output.is_discarded() || output.kind == OutputKind::Dependencies;
+            let need_not = output.optional
+                || output.is_discarded()
+                || dependencies && output.kind == OutputKind::Dependencies;
             kept.kind == output.kind && (kept.blob.is_some() || need_not)
         };
         looks && self.outputs.len() == job.outputs.len() && self.outputs.iter().zip(&job.outputs).all(serves)
     }
+}
 
+impl Entry {
     /// The exceptions of the semantic hit; each is something that equal preprocessed text does not show.
     fn serves_semantically(&self, now: &InputSet, rules: SemanticRules) -> bool {
         let Match::Differs { traits, layout, .. } = self.inputs.compare(now) else { return true };
@@ -93,22 +113,28 @@ impl Entry {
             Some(1) => true,
             Some(_) => traits.has(Traits::FALL),
         };
-        rules.allowed && self.diagnostics.is_empty() && !columns && !comments && !(rules.layout && layout)
+        rules.allowed
+            && self.product.diagnostics.is_empty()
+            && !columns
+            && !comments
+            && !(rules.layout && layout)
     }
 }
 
 /// What a unit's latest result was made of, for `--explain`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Explanation {
-    /// The fields of its key.
-    pub key: KeyRecord,
-    /// What it read.
-    pub inputs: InputSet,
+    /// The name of its manifest.
+    pub invocation: RecordName,
+    /// The fields of the invocation.
+    pub record: KeyRecord,
+    /// The compiler's parts, by name and digest.
+    pub parts: Vec<(String, BlobDigest)>,
 }
 
 impl Explanation {
-    pub(super) fn encode(key: &KeyRecord, inputs: &InputSet) -> Vec<u8> {
-        postcard::to_stdvec(&(key, inputs)).unwrap_or_default()
+    pub(super) fn encode(&self) -> Vec<u8> {
+        postcard::to_stdvec(self).unwrap_or_default()
     }
 
     /// Reads a record; `None` when it is none.

@@ -1,17 +1,19 @@
 //! The local transport: a store on this machine, and the user's own compiler.
 
-use std::io;
 use std::path::Path;
 
-use super::entry::{Entries, Entry, Explanation, Kept as KeptOutput};
-use super::{Baked, Hit, InputArtifact, Job, Kept, Transport, TransportError};
-use crate::argparse::{Family, Output, OutputKind};
-use crate::manifest::{Digester, InputSet, Snapshot};
+use super::entry::{Entries, Entry, Kept as KeptOutput, Product};
+use super::outputs::Written;
+use super::{Baked, Hit, How, InputArtifact, Job, Kept, Text, Transport, TransportError};
+use crate::argparse::Family;
+use crate::manifest::{
+    Digester, InputSet, Knowledge, Learned, Manifest, Mismatch, Snapshot, Unlearnable, Version,
+};
 use crate::preprocess::Traits;
 use crate::recipe::digest::{ArtifactHash, BlobDigest, RecordName};
 use crate::recipe::{Artifact, File};
-use crate::store::{Placement, RecordKind, Staged, Store};
-use crate::world::{Exit, Sink, Stat, Transcript, World};
+use crate::store::{RecordKind, Store};
+use crate::world::{Exit, Recording, Sink, Stat, Transcript, World};
 
 /// Bakes with the store and the compilers of this machine.
 pub struct LocalTransport<'a> {
@@ -25,6 +27,21 @@ pub struct LocalTransport<'a> {
     pub family: Family,
     /// Compile on a hit as well, and compare.
     pub verify: bool,
+    /// Whether lookups that failed are looked up again; see [`Seen::holds`](crate::manifest::Seen::holds).
+    pub absences: bool,
+}
+
+/// What the manifest of an invocation says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Direct {
+    /// An earlier result served.
+    Hit(Hit),
+    /// One would serve, but a compile is to be compared with it.
+    WouldHit,
+    /// The invocation was seen before, but none of its results serves. Why not, for each that could have.
+    Changed(Vec<Mismatch>),
+    /// It was never seen.
+    Unseen,
 }
 
 impl Transport for LocalTransport<'_> {
@@ -40,148 +57,219 @@ impl Transport for LocalTransport<'_> {
     }
 
     fn bake(&self, job: &Job<'_>, sink: Sink<'_>) -> Result<Baked, TransportError> {
-        let snapshot = Snapshot::take(self.world, self.digester, job.inputs);
-        if let Some(hit) = self.hit(job, snapshot.inputs(), sink)? {
+        let snapshot = job.text.as_ref().map(|text| Snapshot::take(self.world, self.digester, text.inputs));
+        let now = snapshot.as_ref().map(Snapshot::inputs);
+        if let Some(hit) = self.text_hit(job, now, sink)? {
             return Ok(Baked::Hit(hit));
         }
         // Whoever else has this miss now waits here, and finds the result.
-        let name = record_name(job);
+        let name = job.text.as_ref().map_or(job.invocation, record_name);
         let lock = if self.store.is_read_only() { None } else { self.store.lock(&name).ok() };
-        if lock.is_some()
-            && let Some(hit) = self.hit(job, snapshot.inputs(), sink)?
-        {
-            return Ok(Baked::Hit(hit));
+        if lock.is_some() {
+            if let Some(hit) = self.text_hit(job, now, sink)? {
+                return Ok(Baked::Hit(hit));
+            }
+            if let (None, Direct::Hit(hit)) = (&job.text, self.direct(job, sink)?) {
+                return Ok(Baked::Hit(hit));
+            }
         }
-        self.compile(job, &snapshot, sink)
+        self.compile(job, snapshot.as_ref(), sink)
     }
 }
 
-fn record_name(job: &Job<'_>) -> RecordName {
-    RecordName::from_bytes(*job.key.as_bytes())
+fn record_name(text: &Text<'_>) -> RecordName {
+    RecordName::from_bytes(*text.key.as_bytes())
 }
 
+/// Looking for an earlier result.
 impl LocalTransport<'_> {
+    /// Puts an earlier result in place if all that its compile saw would be seen again, and its bytes are
+    /// sound. Nothing is run.
+    ///
+    /// # Errors
+    /// When the store can't be read or a file can't be put.
+    pub fn direct(&self, job: &Job<'_>, sink: Sink<'_>) -> Result<Direct, TransportError> {
+        let Some(bytes) = self.store.load(RecordKind::Manifest, &job.invocation)? else {
+            return Ok(Direct::Unseen);
+        };
+        let (served, mismatches) = self.served(job, &Manifest::decode(&bytes));
+        match served {
+            Some(_) if self.verify => Ok(Direct::WouldHit),
+            Some(product) if self.place(job, &product, sink)? => {
+                Ok(Direct::Hit(Hit { how: How::Direct, saved: product.took }))
+            }
+            _ => Ok(Direct::Changed(mismatches)),
+        }
+    }
+
+    /// The result that would serve directly, or why none does.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub fn look_direct(&self, job: &Job<'_>) -> Result<Direct, TransportError> {
+        let Some(bytes) = self.store.load(RecordKind::Manifest, &job.invocation)? else {
+            return Ok(Direct::Unseen);
+        };
+        let (served, mismatches) = self.served(job, &Manifest::decode(&bytes));
+        Ok(if served.is_some() { Direct::WouldHit } else { Direct::Changed(mismatches) })
+    }
+
+    fn served(&self, job: &Job<'_>, manifest: &Manifest<'_>) -> (Option<Product>, Vec<Mismatch>) {
+        let mut mismatches = Vec::new();
+        for version in manifest.versions() {
+            let product = Product::decode(version.result).filter(|product| product.fits(job));
+            let Some(product) = product else { continue };
+            match version.seen.holds(self.world, self.digester, self.absences) {
+                Ok(()) => return (Some(product), mismatches),
+                Err(mismatch) => mismatches.push(mismatch),
+            }
+        }
+        (None, mismatches)
+    }
+
     /// Whether a job would hit given these inputs, and whether exactly.
     ///
     /// # Errors
     /// When the store can't be read.
     pub fn look(&self, job: &Job<'_>, now: &InputSet) -> Result<Option<bool>, TransportError> {
-        Ok(self.entries(job)?.find(job, now, Self::quiet(job)).map(|(_, exact)| exact))
+        let Some(text) = &job.text else { return Ok(None) };
+        Ok(self.entries(text)?.find(job, text, now).map(|(_, exact)| exact))
     }
 
-    fn entries(&self, job: &Job<'_>) -> Result<Entries, TransportError> {
-        let record = self.store.load(RecordKind::Result, &record_name(job))?;
+    fn entries(&self, text: &Text<'_>) -> Result<Entries, TransportError> {
+        let record = self.store.load(RecordKind::Result, &record_name(text))?;
         Ok(record.map(|bytes| Entries::decode(&bytes)).unwrap_or_default())
     }
 
-    /// Whether the preprocessor had nothing to say; what it says may depend on comments.
-    fn quiet(job: &Job<'_>) -> bool {
-        job.record.fields().any(|(name, values)| name == "messages" && values.iter().all(Vec::is_empty))
-    }
-
-    /// Puts an earlier result in place, if there is one that serves and its bytes are sound.
-    fn hit(&self, job: &Job<'_>, now: &InputSet, sink: Sink<'_>) -> Result<Option<Hit>, TransportError> {
-        if self.verify {
+    /// Puts an earlier result of the same text in place, if there is one that serves.
+    fn text_hit(
+        &self,
+        job: &Job<'_>,
+        now: Option<&InputSet>,
+        sink: Sink<'_>,
+    ) -> Result<Option<Hit>, TransportError> {
+        let (Some(text), Some(now), false) = (&job.text, now, self.verify) else { return Ok(None) };
+        let entries = self.entries(text)?;
+        let Some((Entry { product, .. }, exact)) = entries.find(job, text, now) else { return Ok(None) };
+        if !self.place(job, product, sink)? {
             return Ok(None);
         }
-        let entries = self.entries(job)?;
-        let Some((entry, exact)) = entries.find(job, now, Self::quiet(job)) else { return Ok(None) };
-        let Some(staged) = self.stage(job, entry)? else { return Ok(None) };
-        self.store.touch(RecordKind::Result, &record_name(job));
+        self.store.touch(RecordKind::Result, &record_name(text));
+        self.remember(job, text, product);
+        let how = if exact { How::Exact } else { How::Semantic };
+        Ok(Some(Hit { how, saved: product.took }))
+    }
+
+    /// Puts a result in place; false when a blob of it is gone or unsound.
+    fn place(&self, job: &Job<'_>, product: &Product, sink: Sink<'_>) -> Result<bool, TransportError> {
+        let Some(staged) = self.stage(job, product)? else { return Ok(false) };
         // The commit point: from here on nothing is run again.
         for staged in staged {
             staged.commit()?;
         }
-        for (stream, bytes) in &entry.diagnostics {
+        for (stream, bytes) in &product.diagnostics {
             sink(*stream, bytes);
         }
-        Ok(Some(Hit { exact, saved: entry.took }))
+        Ok(true)
     }
 
-    /// Brings all outputs beside their places; `None` when a blob is gone or unsound.
-    fn stage(&self, job: &Job<'_>, entry: &Entry) -> Result<Option<Vec<Staged>>, TransportError> {
-        let mut staged = Vec::with_capacity(job.outputs.len());
-        for (output, kept) in job.outputs.iter().zip(&entry.outputs) {
-            if output.is_discarded() {
-                continue;
+    /// After a hit by the text: what the preprocessor saw, so that the next hit is direct.
+    fn remember(&self, job: &Job<'_>, text: &Text<'_>, product: &Product) {
+        let Some(recording) =
+            text.recording.filter(|recording| !recording.clock && !self.store.is_read_only())
+        else {
+            return;
+        };
+        let Ok(learned) = self.learn(job, recording, text.started) else { return };
+        let mut product = product.clone();
+        for (kept, output) in product.outputs.iter_mut().zip(&job.outputs) {
+            let fresh = super::outputs::fresh_dependencies(job, output).filter(|_| !output.is_discarded());
+            if let Some(bytes) = fresh {
+                kept.blob = self.store.put_blob(bytes).ok();
             }
-            let path = self.world.absolute(Path::new(&output.path));
-            let placement = self.placement(output, &path)?;
-            let ready = match (output.kind, &kept.blob) {
-                (OutputKind::Dependencies, _) => {
-                    Some(Staged::of_bytes(job.dependencies.unwrap_or_default().to_vec(), &path))
-                }
-                (_, None) => continue,
-                (_, Some(blob)) => self.store.stage(blob, &path, kept.executable, placement)?,
-            };
-            let Some(ready) = ready else { return Ok(None) };
-            staged.push(ready);
         }
-        Ok(Some(staged))
+        // Not kept means preprocessed again next time.
+        let _ = self.save_version(job, &learned, &product);
     }
+}
 
-    /// How the compiler would write this output over what is there.
-    ///
-    /// GNU as unlinks a file that is not empty and makes a new one; clang renames a temporary file over
-    /// it; everything else is opened and truncated.
-    fn placement(&self, output: &Output, path: &Path) -> Result<Placement, TransportError> {
-        let refuse = |why: &str| TransportError::File {
-            path: path.to_owned(),
-            source: io::Error::new(io::ErrorKind::Unsupported, why.to_owned()),
-        };
-        let replaces = matches!(
-            (self.family, output.kind),
-            (_, OutputKind::Object) | (Family::Clang, OutputKind::Assembly) | (Family::Gcc, OutputKind::Dwo)
-        );
-        let Ok(there) = self.world.lstat(path) else {
-            return Ok(if replaces { Placement::Replace } else { Placement::InPlace });
-        };
-        if !there.is_file() && output.kind != OutputKind::Dependencies {
-            return Err(refuse("the output exists and is no regular file"));
-        }
-        if rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_err() {
-            return Err(refuse("the output exists and is not writable"));
-        }
-        let empty = self.family == Family::Gcc && there.size == 0;
-        Ok(if replaces && !empty { Placement::Replace } else { Placement::InPlace })
-    }
-
-    /// Runs the compiler, and keeps the result if it is sure to belong to the key.
-    fn compile(&self, job: &Job<'_>, snapshot: &Snapshot, sink: Sink<'_>) -> Result<Baked, TransportError> {
+/// Compiling, and keeping what came of it.
+impl LocalTransport<'_> {
+    /// Runs the compiler, and keeps the result if it is sure to belong to what it saw.
+    fn compile(
+        &self,
+        job: &Job<'_>,
+        snapshot: Option<&Snapshot>,
+        sink: Sink<'_>,
+    ) -> Result<Baked, TransportError> {
         let before: Vec<Option<Stat>> = job.outputs.iter().map(|output| self.output_stat(output)).collect();
         let mut transcript = Transcript::default();
         let begun = self.world.now();
-        let run = self.world.run(&job.command, &mut |stream, bytes| {
+        let (exit, recording) = self.run(job, &mut |stream, bytes| {
             transcript.add(stream, bytes);
             sink(stream, bytes);
-        });
-        let exit =
-            run.map_err(|source| TransportError::Run { program: job.command.program.clone(), source })?;
+        })?;
         let took = u64::try_from((self.world.now() - begun) / 1_000_000).unwrap_or(0);
-        if let Some(reason) = self.unfit(job, snapshot, exit) {
-            return Ok(Baked::Compiled { exit, kept: reason });
-        }
-        let Some(outputs) = self.written(job, &before) else {
-            return Ok(Baked::Compiled { exit, kept: Kept::OutputMissing });
-        };
-        let kept =
-            if self.verify { self.compare(job, snapshot.inputs(), &outputs, &transcript) } else { None };
-        let kept =
-            kept.unwrap_or_else(|| match self.keep(job, snapshot.inputs(), outputs, transcript, took) {
-                Ok(()) => Kept::Stored,
-                Err(_) => Kept::StoreFailed,
-            });
-        Ok(Baked::Compiled { exit, kept })
-    }
-
-    /// Why a compile's result must not be kept.
-    fn unfit(&self, job: &Job<'_>, snapshot: &Snapshot, exit: Exit) -> Option<Kept> {
+        let compiled = |kept| Ok(Baked::Compiled { exit, kept });
         if !exit.success() {
-            return Some(Kept::Failed);
+            return compiled(Kept::Failed);
         }
         if self.store.is_read_only() && !self.verify {
-            return Some(Kept::ReadOnly);
+            return compiled(Kept::ReadOnly);
         }
+        let learned = self.learned(job, recording.as_ref(), begun);
+        let unfit = match (&job.text, snapshot) {
+            (Some(text), Some(snapshot)) => self.unfit(text, snapshot),
+            _ => learned.as_ref().err().copied(),
+        };
+        if let Some(reason) = unfit {
+            self.note_seen(job);
+            return compiled(reason);
+        }
+        let Some(outputs) = self.written(job, &before) else {
+            return compiled(Kept::OutputMissing);
+        };
+        if self.verify
+            && let Some(same) = self.compare(job, snapshot.map(Snapshot::inputs), &outputs, &transcript)
+        {
+            return compiled(Kept::Verified { same });
+        }
+        let kept = self.product(job, outputs, transcript, took).and_then(|product| {
+            self.keep(job, snapshot.map(Snapshot::inputs), learned.ok().as_ref(), product)
+        });
+        compiled(if kept.is_ok() { Kept::Stored } else { Kept::StoreFailed })
+    }
+
+    fn run(&self, job: &Job<'_>, sink: Sink<'_>) -> Result<(Exit, Option<Recording>), TransportError> {
+        let ran = if self.store.is_read_only() {
+            self.world.run(&job.command, sink).map(|exit| (exit, None))
+        } else {
+            self.world.run_recorded(&job.command, &[], sink)
+        };
+        ran.map_err(|source| TransportError::Run { program: job.command.program.clone(), source })
+    }
+
+    /// What a compile saw, or why that can't be told.
+    fn learned(&self, job: &Job<'_>, recording: Option<&Recording>, started: i128) -> Result<Learned, Kept> {
+        let recording = recording.ok_or(Kept::NotRecorded)?;
+        let learned = self.learn(job, recording, started).map_err(|unlearnable| match unlearnable {
+            Unlearnable::Changed(_) => Kept::InputsChanged,
+            Unlearnable::Special(_) => Kept::NotRecorded,
+        })?;
+        match (recording.clock, learned.traits().has(Traits::TIME)) {
+            (false, _) => Ok(learned),
+            (true, true) => Err(Kept::TimeMacro),
+            (true, false) => Err(Kept::Dated),
+        }
+    }
+
+    fn learn(&self, job: &Job<'_>, recording: &Recording, started: i128) -> Result<Learned, Unlearnable> {
+        let knowledge = Knowledge { started, ignored: &|access| (job.ignored)(access) };
+        Learned::of(self.world, self.digester, recording, &knowledge)
+    }
+
+    /// Why the compile of a text must not be kept.
+    fn unfit(&self, text: &Text<'_>, snapshot: &Snapshot) -> Option<Kept> {
         let epoch = self.world.environment().get("SOURCE_DATE_EPOCH").is_some();
         if snapshot.inputs().traits().has(Traits::TIME) && !epoch {
             return Some(Kept::TimeMacro);
@@ -189,85 +277,97 @@ impl LocalTransport<'_> {
         // The compiler read the files again after the preprocessor did. Where their times can't show
         // that both saw the same, the preprocessor looks once more.
         let same = snapshot.still_holds(self.world)
-            && (snapshot.is_settled(job.started) || (job.confirm)() && snapshot.holds_by_content(self.world));
+            && (snapshot.is_settled(text.started)
+                || (text.confirm)() && snapshot.holds_by_content(self.world));
         (!same).then_some(Kept::InputsChanged)
     }
 
-    fn output_stat(&self, output: &Output) -> Option<Stat> {
-        self.world.stat(Path::new(&output.path)).ok().filter(Stat::is_file)
-    }
-
-    /// What the compile left at the place of each output; `None` when one is missing that may not be. A
-    /// file that was there before and was not touched is not this compile's.
-    fn written(&self, job: &Job<'_>, before: &[Option<Stat>]) -> Option<Vec<Written>> {
-        let read = |(output, before): (&Output, &Option<Stat>)| {
-            let nothing = Written { kind: output.kind, bytes: None, executable: false };
-            if output.kind == OutputKind::Dependencies || output.is_discarded() {
-                return Some(nothing);
-            }
-            let stat =
-                self.output_stat(output).filter(|now| before.is_none_or(|then| !then.same_content(now)));
-            match stat.and_then(|stat| Some((self.world.read(Path::new(&output.path)).ok()?, stat))) {
-                Some((bytes, stat)) if !bytes.is_empty() || may_be_empty(output.kind) => {
-                    Some(Written { bytes: Some(bytes), executable: stat.mode & 0o111 != 0, ..nothing })
-                }
-                _ => output.optional.then_some(nothing),
-            }
+    /// Stores the outputs.
+    fn product(
+        &self,
+        job: &Job<'_>,
+        outputs: Vec<Written>,
+        transcript: Transcript,
+        took: u64,
+    ) -> Result<Product, TransportError> {
+        let store = |written: Written| -> Result<KeptOutput, TransportError> {
+            let blob = written.bytes.map(|bytes| self.store.put_blob(&bytes)).transpose()?;
+            Ok(KeptOutput { kind: written.kind, blob, executable: written.executable })
         };
-        job.outputs.iter().zip(before).map(read).collect()
+        Ok(Product {
+            outputs: outputs.into_iter().map(store).collect::<Result<_, _>>()?,
+            diagnostics: transcript.into_parts(),
+            presentation: job.presentation,
+            took,
+        })
     }
 
     fn keep(
         &self,
         job: &Job<'_>,
-        inputs: &InputSet,
-        outputs: Vec<Written>,
-        transcript: Transcript,
-        took: u64,
+        inputs: Option<&InputSet>,
+        learned: Option<&Learned>,
+        product: Product,
     ) -> Result<(), TransportError> {
-        let store = |written: Written| -> Result<KeptOutput, TransportError> {
-            let blob = written.bytes.map(|bytes| self.store.put_blob(&bytes)).transpose()?;
-            Ok(KeptOutput { kind: written.kind, blob, executable: written.executable })
-        };
-        let entry = Entry {
-            inputs: inputs.clone(),
-            outputs: outputs.into_iter().map(store).collect::<Result<_, _>>()?,
-            diagnostics: transcript.into_parts(),
-            presentation: job.presentation,
-            took,
-        };
-        let mut entries = self.entries(job)?;
-        entries.add(entry);
-        self.store.save(RecordKind::Result, &record_name(job), &entries.encode())?;
-        self.store.save(RecordKind::Explanation, &job.unit, &Explanation::encode(job.record, inputs))?;
+        match learned {
+            Some(learned) => self.save_version(job, learned, &product)?,
+            None => self.note_seen(job),
+        }
+        if let (Some(text), Some(inputs)) = (&job.text, inputs) {
+            let mut entries = self.entries(text)?;
+            entries.add(Entry { inputs: inputs.clone(), product });
+            self.store.save(RecordKind::Result, &record_name(text), &entries.encode())?;
+        }
+        self.store.save(RecordKind::Explanation, &job.unit, &job.explanation.encode())?;
         Ok(())
+    }
+
+    /// Adds a version to the manifest.
+    fn save_version(
+        &self,
+        job: &Job<'_>,
+        learned: &Learned,
+        product: &Product,
+    ) -> Result<(), TransportError> {
+        let earlier = self.store.load(RecordKind::Manifest, &job.invocation)?.unwrap_or_default();
+        let mut manifest = Manifest::decode(&earlier);
+        let result = product.encode();
+        let version =
+            Version { seen: learned.seen(), text: job.text.as_ref().map(|text| text.key), result: &result };
+        manifest.add(version, &|other| {
+            Product::decode(other.result).is_none_or(|other| other.presentation == product.presentation)
+        });
+        Ok(self.store.save(RecordKind::Manifest, &job.invocation, &manifest.encode())?)
+    }
+
+    /// Notes that the invocation was seen, though nothing can be learned from it.
+    fn note_seen(&self, job: &Job<'_>) {
+        if let Ok(None) = self.store.load(RecordKind::Manifest, &job.invocation) {
+            let _ = self.store.save(RecordKind::Manifest, &job.invocation, &Manifest::default().encode());
+        }
     }
 
     /// Compares a compile with the stored result that would have served; `None` when there is none.
     fn compare(
         &self,
         job: &Job<'_>,
-        inputs: &InputSet,
+        inputs: Option<&InputSet>,
         outputs: &[Written],
         transcript: &Transcript,
-    ) -> Option<Kept> {
-        let entries = self.entries(job).ok()?;
-        let (entry, _) = entries.find(job, inputs, Self::quiet(job))?;
+    ) -> Option<bool> {
+        let by_text = || {
+            let text = job.text.as_ref()?;
+            Some(self.entries(text).ok()?.find(job, text, inputs?)?.0.product.clone())
+        };
+        let directly = || {
+            let bytes = self.store.load(RecordKind::Manifest, &job.invocation).ok()??;
+            self.served(job, &Manifest::decode(&bytes)).0
+        };
+        let product: Product = if job.text.is_some() { by_text()? } else { directly()? };
         let blobs = outputs.iter().map(|written| written.bytes.as_deref().map(BlobDigest::of));
-        let same =
-            blobs.eq(entry.outputs.iter().map(|kept| kept.blob)) && transcript.parts() == entry.diagnostics;
-        Some(Kept::Verified { same })
+        Some(
+            blobs.eq(product.outputs.iter().map(|kept| kept.blob))
+                && transcript.parts() == product.diagnostics,
+        )
     }
-}
-
-/// One output as a compile left it.
-struct Written {
-    kind: OutputKind,
-    bytes: Option<Vec<u8>>,
-    executable: bool,
-}
-
-/// An object or its like of no bytes is a compile that went wrong.
-fn may_be_empty(kind: OutputKind) -> bool {
-    matches!(kind, OutputKind::StackUsage | OutputKind::CallGraph | OutputKind::TemporaryPreprocessed)
 }

@@ -3,17 +3,17 @@
 
 mod entry;
 mod local;
+mod outputs;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 pub use entry::Explanation;
-pub use local::LocalTransport;
+pub use local::{Direct, LocalTransport};
 
 use crate::argparse::Output;
-use crate::planner::key::KeyRecord;
 use crate::recipe::digest::{ArtifactHash, BlobDigest, RecordName, UnitKey};
-use crate::world::{Command, Exit, Sink};
+use crate::world::{Access, Command, Exit, Recording, Sink};
 
 /// A transport that is broken. A compile that fails is none: it is a [`Baked`].
 #[derive(Debug, thiserror::Error)]
@@ -64,28 +64,42 @@ pub struct SemanticRules {
 
 /// A unit to bake, with all that it takes.
 pub struct Job<'a> {
-    /// The unit's local key.
-    pub key: UnitKey,
-    /// The fields of the key.
-    pub record: &'a KeyRecord,
+    /// The name of the invocation: everything that is known without reading a source.
+    pub invocation: RecordName,
+    /// What there is to say of the unit when somebody asks why it does not hit.
+    pub explanation: &'a Explanation,
     /// The name of "this unit" across its versions: same place, source and output.
     pub unit: RecordName,
-    /// The files that the preprocessor read.
-    pub inputs: &'a [PathBuf],
     /// The user's own command, or the unit's part of it.
     pub command: Command,
     /// The files that it leaves, in their final places.
     pub outputs: Vec<Output>,
-    /// The dependency file of this very run, where one is among the outputs.
-    pub dependencies: Option<&'a [u8]>,
     /// Digest over what decides how diagnostics look.
     pub presentation: BlobDigest,
+    /// What of a recording decides nothing.
+    pub ignored: &'a (dyn Fn(&Access) -> bool + Sync),
+    /// The preprocessed text, where the unit was preprocessed.
+    pub text: Option<Text<'a>>,
+}
+
+/// The preprocessed text of a unit.
+pub struct Text<'a> {
+    /// The unit's local key.
+    pub key: UnitKey,
+    /// Whether the preprocessor had nothing to say; what it says may depend on comments.
+    pub quiet: bool,
+    /// The files that the preprocessor read.
+    pub inputs: &'a [PathBuf],
+    /// The dependency file of this very run, where one is among the outputs.
+    pub dependencies: Option<&'a [u8]>,
     /// What may serve.
     pub semantic: SemanticRules,
     /// When the preprocessor was started, nanoseconds since the epoch.
     pub started: i128,
     /// Whether the preprocessor, run again, gives the same text again.
     pub confirm: &'a (dyn Fn() -> bool + Sync),
+    /// What the preprocessor's processes did, where that is known.
+    pub recording: Option<&'a Recording>,
 }
 
 /// How a unit was baked. Its outputs are in place, and its diagnostics were given to the sink.
@@ -105,10 +119,21 @@ pub enum Baked {
 /// An earlier result that served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hit {
-    /// Whether all that it read is the same, byte for byte; else only the preprocessed text is.
-    pub exact: bool,
+    /// What is the same.
+    pub how: How,
     /// How long the compile took when it ran, milliseconds.
     pub saved: u64,
+}
+
+/// What is the same as when a result was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// Everything that it saw; nothing was preprocessed.
+    Direct,
+    /// Everything that it read, and the preprocessed text.
+    Exact,
+    /// The preprocessed text; some file has other bytes.
+    Semantic,
 }
 
 /// Whether a compile's result was kept.
@@ -124,6 +149,10 @@ pub enum Kept {
     InputsChanged,
     /// It holds the time of day.
     TimeMacro,
+    /// It asked for the date; the next time, its preprocessed text decides.
+    Dated,
+    /// It is not known what it read.
+    NotRecorded,
     /// It did not leave the files that it should.
     OutputMissing,
     /// It was compared with a stored result (`BRIOCHE_CC_VERIFY`).
@@ -143,6 +172,8 @@ impl std::fmt::Display for Kept {
             Self::Failed => "not stored: the compile failed",
             Self::InputsChanged => "not stored: a file that it read changed meanwhile",
             Self::TimeMacro => "not stored: it holds the time of day",
+            Self::Dated => "not stored: it asked for the date",
+            Self::NotRecorded => "not stored: it is not known what it read",
             Self::OutputMissing => "not stored: an output is missing",
             Self::Verified { same: true } => "compared with the stored result: the same",
             Self::Verified { same: false } => "compared with the stored result: different",

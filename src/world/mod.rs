@@ -1,8 +1,11 @@
 //! The world as the library sees it: environment, files, clock, processes. Nothing else in the
 //! library reads them, so that every decision can be replayed from a scripted world in a test.
 
+mod access;
 mod process;
 mod real;
+#[cfg(target_os = "linux")]
+mod record;
 mod scripted;
 mod transcript;
 
@@ -12,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+pub use access::{Access, Kind, Recording, Redirect, What};
 pub use real::RealWorld;
 pub use scripted::ScriptedWorld;
 pub use transcript::Transcript;
@@ -221,6 +225,12 @@ pub trait World: Sync {
     /// What the system says.
     fn canonicalize(&self, path: &Path) -> io::Result<PathBuf>;
 
+    /// Where a symbolic link leads, as it is spelled in the link.
+    ///
+    /// # Errors
+    /// What the system says; what is no link is an error too.
+    fn read_link(&self, path: &Path) -> io::Result<PathBuf>;
+
     /// All of our standard input. It can be read once.
     ///
     /// # Errors
@@ -232,6 +242,28 @@ pub trait World: Sync {
     /// # Errors
     /// Only when it could not be started or waited for; a program that fails is an [`Exit`].
     fn run(&self, command: &Command, sink: Sink<'_>) -> io::Result<Exit>;
+
+    /// Whether [`World::run_recorded`] can record, as far as it can be told beforehand.
+    fn records(&self) -> bool {
+        false
+    }
+
+    /// Runs a program to its end, with some paths redirected (each spelling that shall be, byte for byte), and
+    /// records what its processes did with the file system. `None` when that is not known completely.
+    ///
+    /// # Errors
+    /// As [`World::run`]; when there are redirections and they can't be had, nothing was run.
+    fn run_recorded(
+        &self,
+        command: &Command,
+        redirects: &[(PathBuf, Redirect)],
+        sink: Sink<'_>,
+    ) -> io::Result<(Exit, Option<Recording>)> {
+        if redirects.is_empty() {
+            return Ok((self.run(command, sink)?, None));
+        }
+        Err(io::ErrorKind::Unsupported.into())
+    }
 
     /// A path of this world's as the system needs it: absolute, joined to the working directory.
     fn absolute(&self, path: &Path) -> PathBuf {

@@ -7,7 +7,9 @@ use std::sync::OnceLock;
 use std::time::SystemTime;
 
 use super::process::{self, Signals};
-use super::{Command, Environment, Exit, Sink, Stat, World, nanoseconds};
+#[cfg(target_os = "linux")]
+use super::record::Recorder;
+use super::{Command, Environment, Exit, Recording, Redirect, Sink, Stat, World, nanoseconds};
 
 /// The process's own surroundings: the directory and environment it was started with, the real file
 /// system, clock and processes.
@@ -16,13 +18,21 @@ pub struct RealWorld {
     cwd: PathBuf,
     environment: Environment,
     signals: OnceLock<Option<Signals>>,
+    #[cfg(target_os = "linux")]
+    recorder: OnceLock<Option<Recorder>>,
 }
 
 impl RealWorld {
     /// A world with this working directory (absolute) and environment.
     #[must_use]
     pub fn new(cwd: PathBuf, environment: Environment) -> Self {
-        Self { cwd, environment, signals: OnceLock::new() }
+        Self {
+            cwd,
+            environment,
+            signals: OnceLock::new(),
+            #[cfg(target_os = "linux")]
+            recorder: OnceLock::new(),
+        }
     }
 
     /// The signal that asked us to end while a program ran, if one did. The caller cleans up and then
@@ -30,6 +40,13 @@ impl RealWorld {
     #[must_use]
     pub fn interrupted(&self) -> Option<i32> {
         self.signals.get().and_then(Option::as_ref).and_then(Signals::received)
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl RealWorld {
+    fn recorder(&self) -> Option<&Recorder> {
+        self.recorder.get_or_init(Recorder::new).as_ref()
     }
 }
 
@@ -88,6 +105,10 @@ impl World for RealWorld {
         std::fs::canonicalize(self.absolute(path))
     }
 
+    fn read_link(&self, path: &Path) -> io::Result<PathBuf> {
+        std::fs::read_link(self.absolute(path))
+    }
+
     fn read_stdin(&self) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         io::stdin().lock().read_to_end(&mut bytes)?;
@@ -97,5 +118,28 @@ impl World for RealWorld {
     fn run(&self, command: &Command, sink: Sink<'_>) -> io::Result<Exit> {
         let signals = self.signals.get_or_init(|| Signals::install().ok());
         process::run(command, signals.as_ref(), sink)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn records(&self) -> bool {
+        Recorder::fits(&self.environment) && self.recorder().is_some()
+    }
+
+    #[cfg(target_os = "linux")]
+    fn run_recorded(
+        &self,
+        command: &Command,
+        redirects: &[(PathBuf, Redirect)],
+        sink: Sink<'_>,
+    ) -> io::Result<(Exit, Option<Recording>)> {
+        let recorder = self.recorder().filter(|_| Recorder::fits(&command.environment));
+        match recorder.map(|recorder| recorder.prepare(command, redirects)) {
+            Some(Ok((log, command))) => {
+                let exit = self.run(&command, sink)?;
+                Ok((exit, log.read()))
+            }
+            _ if redirects.is_empty() => Ok((self.run(command, sink)?, None)),
+            _ => Err(io::ErrorKind::Unsupported.into()),
+        }
     }
 }

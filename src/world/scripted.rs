@@ -94,6 +94,10 @@ impl World for ScriptedWorld {
         self.find(path).map(|_| self.cwd.join(path))
     }
 
+    fn read_link(&self, path: &Path) -> io::Result<PathBuf> {
+        Err(self.find(path).map_or_else(|error| error, |_| io::ErrorKind::InvalidInput.into()))
+    }
+
     fn read_stdin(&self) -> io::Result<Vec<u8>> {
         Ok(Vec::new())
     }

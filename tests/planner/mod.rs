@@ -7,7 +7,7 @@ use std::path::Path;
 use bakeplan::argparse::Family::{Clang, Gcc};
 use bakeplan::argparse::{Invocation, compiler_from_name, parse};
 use bakeplan::planner::environment;
-use bakeplan::planner::key::{KeyInputs, KeyRecord, unit_key};
+use bakeplan::planner::key::{KeyInputs, KeyRecord, Subject, unit_key};
 use bakeplan::planner::recipe::{RecipeInputs, unit_recipe};
 use bakeplan::planner::{CompilePlan, plan};
 use bakeplan::recipe::Platform;
@@ -70,8 +70,7 @@ fn inputs<'a>(invocation: &'a Invocation, plan: &'a CompilePlan) -> KeyInputs<'a
         charset: b"",
         processor: b"",
         files: &[],
-        messages: b"",
-        text: BlobDigest::of(b"int x;\n"),
+        subject: Subject::Text { messages: b"", digest: BlobDigest::of(b"int x;\n") },
     }
 }
 
@@ -100,6 +99,7 @@ fn each_field_of_a_key_counts() {
     let base = inputs(&invocation, &plan);
     let key = unit_key(&base);
     let files = [BlobDigest::of(b"a profile")];
+    let same_text = BlobDigest::of(b"int x;\n");
     for (field, other) in [
         ("driver", KeyInputs { driver: OsStr::new("cc"), ..base }),
         ("toolchain", KeyInputs { toolchain: ToolchainDigest::from_bytes([8; 32]), ..base }),
@@ -107,8 +107,17 @@ fn each_field_of_a_key_counts() {
         ("charset", KeyInputs { charset: b"de_de.iso-8859-1", ..base }),
         ("processor", KeyInputs { processor: b"another", ..base }),
         ("files", KeyInputs { files: &files, ..base }),
-        ("messages", KeyInputs { messages: b"a.c:1: warning", ..base }),
-        ("text", KeyInputs { text: BlobDigest::of(b"int y;\n"), ..base }),
+        (
+            "messages",
+            KeyInputs { subject: Subject::Text { messages: b"a.c:1: warning", digest: same_text }, ..base },
+        ),
+        (
+            "text",
+            KeyInputs {
+                subject: Subject::Text { messages: b"", digest: BlobDigest::of(b"int y;\n") },
+                ..base
+            },
+        ),
     ] {
         assert_ne!(unit_key(&other), key, "{field}");
         let (then, now) = (KeyRecord::of(&base), KeyRecord::of(&other));
@@ -163,4 +172,33 @@ fn a_units_recipe() {
         platform: Platform::X86_64Linux,
     });
     insta::assert_snapshot!(format!("{}\n{}", recipe.hash(), recipe.to_json()));
+}
+
+#[test]
+fn an_invocation_is_named_by_all_that_decides_its_text() {
+    let environment = [("CPATH", b"inc".to_vec())];
+    let name = |line: &str, environment: &[(&'static str, Vec<u8>)]| {
+        let (invocation, plan) = planned(line);
+        unit_key(&KeyInputs { subject: Subject::Invocation { environment }, ..inputs(&invocation, &plan) })
+    };
+    let base = name("gcc -O2 -DX -Iinc -MD -c a.c", &[]);
+    for (line, same) in [
+        ("gcc -O2 -DX -Iinc -MD -c a.c", true),
+        ("gcc -O2 -DX -Iinc -MD -c a.c -fdiagnostics-color=always", true),
+        ("gcc -O2 -DY -Iinc -MD -c a.c", false),
+        ("gcc -O2 -DX -I inc -MD -c a.c", false),
+        ("gcc -O2 -DX -Iinc -MMD -c a.c", false),
+        ("gcc -O2 -DX -Iinc -c a.c", false),
+        ("gcc -O2 -DX -Iinc -MD -c a.c -o other.o", false),
+        ("gcc -O2 -DX -Iinc -MD -MT all -c a.c", false),
+    ] {
+        assert_eq!(name(line, &[]) == base, same, "{line}");
+    }
+    assert_ne!(
+        name("gcc -O2 -DX -Iinc -MD -c a.c", &environment),
+        base,
+        "a variable that preprocessors read"
+    );
+    let plain = name("gcc -O2 -c a.c", &[]);
+    assert_eq!(name("gcc -O2 -c a.c -o other.o", &[]), plain, "an object's name shows nowhere");
 }

@@ -93,6 +93,10 @@ impl World for Counting {
         self.real.canonicalize(path)
     }
 
+    fn read_link(&self, path: &Path) -> io::Result<PathBuf> {
+        self.real.read_link(path)
+    }
+
     fn run(&self, command: &Command, sink: Sink<'_>) -> io::Result<Exit> {
         self.runs.fetch_add(1, Ordering::Relaxed);
         self.ran.lock().unwrap().push(command.args.clone());

@@ -1,0 +1,56 @@
+//! Compiles the recorder (`recorder/`), a library of its own that this one carries in it.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn main() {
+    println!("cargo::rerun-if-changed=recorder");
+    let variable = |name: &str| env::var(name).unwrap_or_default();
+    let output = PathBuf::from(variable("OUT_DIR")).join("recorder.so");
+    let system = (variable("CARGO_CFG_TARGET_OS"), variable("CARGO_CFG_TARGET_ARCH"));
+    let known = matches!((system.0.as_str(), system.1.as_str()), ("linux", "x86_64" | "aarch64"));
+    if !(known && compile(&output)) {
+        // An empty one means: nothing can be recorded here.
+        std::fs::write(&output, []).expect("the output directory can be written");
+    }
+}
+
+/// Whether the recorder was built. It is loaded into compilers that are linked to glibc, whatever we are
+/// linked to.
+fn compile(output: &Path) -> bool {
+    let variable = |name: &str| env::var_os(name).unwrap_or_default();
+    let target = format!("{}-unknown-linux-gnu", env::var("CARGO_CFG_TARGET_ARCH").unwrap_or_default());
+    let mut rustc = Command::new(variable("RUSTC"));
+    rustc
+        .args([
+            "--crate-name",
+            "recorder",
+            "--crate-type",
+            "cdylib",
+            "--edition",
+            "2024",
+            "--target",
+            &target,
+        ])
+        .args(["-C", "panic=abort", "-C", "opt-level=2", "-C", "strip=symbols", "-C", "relocation-model=pic"])
+        .args(["-C", "link-arg=-nostartfiles", "-C", "link-arg=-Wl,-z,now", "-C", "codegen-units=1"])
+        .args(["recorder/lib.rs", "-o"])
+        .arg(output);
+    if !variable("RUSTC_LINKER").is_empty() {
+        let mut linker = std::ffi::OsString::from("linker=");
+        linker.push(variable("RUSTC_LINKER"));
+        rustc.arg("-C").arg(linker);
+    }
+    // Flags for the crate (sanitizers, coverage) are not for the recorder.
+    rustc.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+    match rustc.status() {
+        Ok(status) if status.success() => true,
+        _ => {
+            println!(
+                "cargo::warning=the recorder could not be built: unseen invocations are preprocessed first"
+            );
+            false
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! From a recording of a compile to what it saw.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::Digester;
+use super::seen::{
+    DirectoryState, Present, Searched, Seen, SeenFile, first_same, kind, resolution_of, target_of, twin_of,
+};
+use crate::preprocess::Traits;
+use crate::recipe::digest::BlobDigest;
+use crate::world::{Access, Kind, Recording, Stat, What, World};
+
+/// What a compile saw, owned; [`Learned::seen`] is its form in a manifest.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Learned {
+    files: Vec<(PathBuf, BlobDigest, Stat)>,
+    searched: BTreeMap<PathBuf, Names>,
+    absent: Vec<PathBuf>,
+    present: Vec<(PathBuf, Kind, Stat)>,
+    links: Vec<(PathBuf, BlobDigest)>,
+    resolved: Vec<(PathBuf, BlobDigest)>,
+    traits: Traits,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Names {
+    state: Option<DirectoryState>,
+    names: Vec<PathBuf>,
+    listed: bool,
+}
+
+/// Why nothing can be learned from a recording.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unlearnable {
+    /// This changed while the compile ran.
+    Changed(PathBuf),
+    /// This was read and can't be told by its bytes.
+    Special(PathBuf),
+}
+
+/// What is known beforehand of a recording.
+pub struct Knowledge<'a> {
+    /// When the command was started, nanoseconds since the epoch.
+    pub started: i128,
+    /// Accesses that decide nothing, or that something else answers for (a driver that looks for its
+    /// programs: the toolchain's identity).
+    pub ignored: &'a dyn Fn(&Access) -> bool,
+}
+
+/// Where nothing that stands there decides what a compiler makes.
+const VIRTUAL: [&str; 3] = ["/proc", "/sys", "/dev"];
+
+impl Learned {
+    /// Learns what a compile saw. Everything is looked at again: what the compile saw must be there still,
+    /// unchanged since before it was used.
+    ///
+    /// # Errors
+    /// [`Unlearnable`].
+    pub fn of(
+        world: &dyn World,
+        digester: &dyn Digester,
+        recording: &Recording,
+        knowledge: &Knowledge<'_>,
+    ) -> Result<Self, Unlearnable> {
+        let written: HashSet<&Path> = recording
+            .accesses
+            .iter()
+            .filter(|access| access.what == What::Written)
+            .map(|access| &*access.path)
+            .collect();
+        let matters = |access: &&Access| {
+            !VIRTUAL.iter().any(|place| access.path.starts_with(place))
+                && !written.contains(&*access.path)
+                && !(knowledge.ignored)(access)
+        };
+        let mut learned = Self::default();
+        let mut read: HashMap<&Path, Stat> = HashMap::new();
+        let mut missing: HashSet<&Path> = HashSet::new();
+        for access in recording.accesses.iter().filter(matters) {
+            let path = access.path.as_path();
+            match access.what {
+                What::Read(then) => {
+                    if read.insert(path, then).is_none() {
+                        learned.read(world, digester, path, then)?;
+                    }
+                }
+                What::Missing(_) => {
+                    if missing.insert(path) {
+                        learned.missing(world, path, knowledge.started)?;
+                    }
+                }
+                What::Present(kind) => learned.present(world, path, kind)?,
+                What::Link => learned.link(world, path)?,
+                What::Resolved => learned.resolved(world, path)?,
+                What::Listed => learned.listed(world, path, knowledge.started)?,
+                What::Written => {}
+            }
+        }
+        learned.present.retain(|(path, _, _)| !read.contains_key(path.as_path()));
+        // What came and went while the compile ran.
+        match missing.into_iter().find(|path| read.contains_key(path)) {
+            Some(path) => Err(Unlearnable::Changed(path.to_owned())),
+            None => Ok(learned),
+        }
+    }
+
+    /// The files that were read, with their digests.
+    pub fn files(&self) -> impl ExactSizeIterator<Item = (&Path, BlobDigest)> {
+        self.files.iter().map(|(path, digest, _)| (path.as_path(), *digest))
+    }
+
+    /// What the files mention.
+    #[must_use]
+    pub fn traits(&self) -> Traits {
+        self.traits
+    }
+
+    /// Its form in a manifest.
+    #[must_use]
+    pub fn seen(&self) -> Seen<'_> {
+        let mut firsts: HashMap<BlobDigest, u32> = HashMap::new();
+        let mut files: Vec<SeenFile<'_>> = Vec::with_capacity(self.files.len());
+        for (index, (path, digest, stat)) in self.files.iter().enumerate() {
+            let first = *firsts.entry(*digest).or_insert(u32::try_from(index).unwrap_or(u32::MAX));
+            let other = self.files.get(first as usize).filter(|_| (first as usize) < index);
+            let twin = other.map(|(_, _, other)| twin_of(first, stat, other));
+            files.push(SeenFile { path: bytes(path), digest: *digest, twin });
+        }
+        let searched = self.searched.iter().map(|(path, names)| Searched {
+            path: bytes(path),
+            state: names.state,
+            names: names.names.iter().map(|name| bytes(name)).collect(),
+            listed: names.listed,
+        });
+        let stats: Vec<Stat> = self.present.iter().map(|(_, _, stat)| *stat).collect();
+        let present = self.present.iter().enumerate().map(|(index, (path, kind, stat))| Present {
+            path: bytes(path),
+            kind: *kind,
+            same_as: u32::try_from(first_same(&stats[..index], stat)).unwrap_or(u32::MAX),
+        });
+        Seen {
+            files,
+            searched: searched.collect(),
+            absent: self.absent.iter().map(|path| bytes(path)).collect(),
+            present: present.collect(),
+            links: self.links.iter().map(|(path, target)| (bytes(path), *target)).collect(),
+            resolved: self.resolved.iter().map(|(path, target)| (bytes(path), *target)).collect(),
+        }
+    }
+
+    fn read(
+        &mut self,
+        world: &dyn World,
+        digester: &dyn Digester,
+        path: &Path,
+        then: Stat,
+    ) -> Result<(), Unlearnable> {
+        if then.is_dir() {
+            // A directory can be opened, and then not read.
+            return self.present(world, path, Kind::Directory);
+        }
+        if !then.is_file() {
+            return Err(Unlearnable::Special(path.to_owned()));
+        }
+        let changed = || Unlearnable::Changed(path.to_owned());
+        let stat = world.stat(path).ok().filter(|now| now.same_content(&then)).ok_or_else(changed)?;
+        let facts = digester.facts(path, &stat).map_err(|_| changed())?;
+        if !world.stat(path).is_ok_and(|now| now.same_content(&then)) {
+            return Err(changed());
+        }
+        self.traits.0 |= facts.traits.0;
+        self.files.push((path.to_owned(), facts.digest, stat));
+        Ok(())
+    }
+
+    fn missing(&mut self, world: &dyn World, path: &Path, started: i128) -> Result<(), Unlearnable> {
+        if world.stat(path).is_ok() {
+            return Err(Unlearnable::Changed(path.to_owned()));
+        }
+        // The first name on the way that is missing stands for all below it.
+        let mut name = path;
+        while let Some(parent) = name.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            match world.stat(parent) {
+                Ok(stat) if stat.is_dir() => break,
+                // Something else stands there.
+                Ok(_) => return self.alone(path),
+                Err(_) => name = parent,
+            }
+        }
+        let dangles = world.lstat(name).is_ok();
+        match (name.parent(), name.file_name()) {
+            (Some(directory), Some(last)) if !dangles => {
+                let names = self.directory(world, directory, started);
+                let last = PathBuf::from(last);
+                if !names.names.contains(&last) {
+                    names.names.push(last);
+                }
+                Ok(())
+            }
+            _ => self.alone(path),
+        }
+    }
+
+    #[allow(clippy::unnecessary_wraps, reason = "the last step of those that can fail")]
+    fn alone(&mut self, path: &Path) -> Result<(), Unlearnable> {
+        self.absent.push(path.to_owned());
+        Ok(())
+    }
+
+    fn listed(&mut self, world: &dyn World, path: &Path, started: i128) -> Result<(), Unlearnable> {
+        let names = self.directory(world, path, started);
+        names.listed = true;
+        if names.state.is_some() { Ok(()) } else { Err(Unlearnable::Changed(path.to_owned())) }
+    }
+
+    /// What is known of a directory. Its state is only worth keeping when it was the same before the compile
+    /// began.
+    fn directory(&mut self, world: &dyn World, path: &Path, started: i128) -> &mut Names {
+        self.searched.entry(path.to_owned()).or_insert_with(|| {
+            let stat = world.stat(path).ok().filter(|stat| stat.is_settled(started));
+            Names { state: stat.and_then(|stat| DirectoryState::of(&stat)), ..Names::default() }
+        })
+    }
+
+    fn present(&mut self, world: &dyn World, path: &Path, then: Kind) -> Result<(), Unlearnable> {
+        if self.present.iter().any(|(other, _, _)| other == path) {
+            return Ok(());
+        }
+        match world.stat(path) {
+            Ok(stat) if kind(&stat) == then => {
+                self.present.push((path.to_owned(), then, stat));
+                Ok(())
+            }
+            _ => Err(Unlearnable::Changed(path.to_owned())),
+        }
+    }
+
+    fn resolved(&mut self, world: &dyn World, path: &Path) -> Result<(), Unlearnable> {
+        let target = resolution_of(world, path).ok_or_else(|| Unlearnable::Changed(path.to_owned()))?;
+        self.resolved.push((path.to_owned(), target));
+        Ok(())
+    }
+
+    fn link(&mut self, world: &dyn World, path: &Path) -> Result<(), Unlearnable> {
+        let target = target_of(world, path).ok_or_else(|| Unlearnable::Changed(path.to_owned()))?;
+        self.links.push((path.to_owned(), target));
+        Ok(())
+    }
+}
+
+fn bytes(path: &Path) -> &[u8] {
+    path.as_os_str().as_bytes()
+}

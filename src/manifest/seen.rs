@@ -1,0 +1,277 @@
+//! What a compile saw of the file system: what it read, and what it looked for in vain.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::Digester;
+use crate::recipe::digest::BlobDigest;
+use crate::world::{Kind, Stat, World};
+
+/// All that a compile saw, so that a later one that would see the same can be told. Paths are as the
+/// compiler spelled them; relative ones mean the working directory of whoever asks.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen<'a> {
+    /// The files that were read.
+    #[serde(borrow)]
+    pub(super) files: Vec<SeenFile<'a>>,
+    /// The directories in which names were looked up in vain.
+    #[serde(borrow)]
+    pub(super) searched: Vec<Searched<'a>>,
+    /// Paths at which nothing was found and of which no directory's times tell: behind dangling links,
+    /// below files.
+    #[serde(borrow)]
+    pub(super) absent: Vec<&'a [u8]>,
+    /// What was looked at and not read.
+    #[serde(borrow)]
+    pub(super) present: Vec<Present<'a>>,
+    /// Links that were read as links, and where they led.
+    #[serde(borrow)]
+    pub(super) links: Vec<(&'a [u8], BlobDigest)>,
+    /// Paths whose every link was resolved, and what they came to.
+    #[serde(borrow)]
+    pub(super) resolved: Vec<(&'a [u8], BlobDigest)>,
+}
+
+/// A file that was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct SeenFile<'a> {
+    pub(super) path: &'a [u8],
+    pub(super) digest: BlobDigest,
+    /// An earlier file of the same bytes, and how the two are related.
+    pub(super) twin: Option<Twin>,
+}
+
+/// Two files of equal bytes. `#pragma once` takes one for the other where they are one file (clang), or
+/// have one modification time (gcc).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Twin {
+    /// The index of the other.
+    pub(super) of: u32,
+    pub(super) same_file: bool,
+    pub(super) same_time: bool,
+}
+
+/// A directory in which names were looked up in vain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Searched<'a> {
+    pub(super) path: &'a [u8],
+    /// While it looks like this, none of its names has changed. `None` where it had changed so shortly
+    /// before that this can't be said, or is no directory.
+    pub(super) state: Option<DirectoryState>,
+    pub(super) names: Vec<&'a [u8]>,
+    /// All of its names were asked for.
+    pub(super) listed: bool,
+}
+
+/// The identity and times of a directory. They tell whether its *own* names changed; nothing of what is
+/// below it, or behind a link in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct DirectoryState {
+    device: u64,
+    inode: u64,
+    modified: i64,
+    changed: i64,
+}
+
+/// Something that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Present<'a> {
+    pub(super) path: &'a [u8],
+    pub(super) kind: Kind,
+    /// The index of the first of these that is the same thing: compilers leave out a directory that they
+    /// are given twice.
+    pub(super) same_as: u32,
+}
+
+impl DirectoryState {
+    /// `None` for what is no directory.
+    pub(super) fn of(stat: &Stat) -> Option<Self> {
+        let time = |time| i64::try_from(time).ok();
+        let Stat { device, inode, modified, changed, .. } = *stat;
+        stat.is_dir().then_some(Self { device, inode, modified: time(modified)?, changed: time(changed)? })
+    }
+}
+
+/// Why what an earlier compile saw would not be seen now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mismatch {
+    /// A file that was read has other bytes, or can't be read any more.
+    Changed(PathBuf),
+    /// Something stands where nothing did, so that a lookup that failed would succeed.
+    Appeared(PathBuf),
+    /// What was looked at is gone, or something else.
+    Other(PathBuf),
+}
+
+impl Mismatch {
+    /// A stable word.
+    #[must_use]
+    pub fn token(&self) -> &'static str {
+        match self {
+            Self::Changed(_) => "input-changed",
+            Self::Appeared(_) => "absent-appeared",
+            Self::Other(_) => "lookup-changed",
+        }
+    }
+
+    /// What it is about.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Changed(path) | Self::Appeared(path) | Self::Other(path) => path,
+        }
+    }
+}
+
+/// A path of a manifest.
+pub(super) fn path(bytes: &[u8]) -> &Path {
+    Path::new(OsStr::from_bytes(bytes))
+}
+
+/// What a path's stat says it is.
+pub(super) fn kind(stat: &Stat) -> Kind {
+    if stat.is_file() {
+        Kind::File
+    } else if stat.is_dir() {
+        Kind::Directory
+    } else {
+        Kind::Other
+    }
+}
+
+impl Seen<'_> {
+    /// The files that were read, with their digests.
+    pub fn files(&self) -> impl ExactSizeIterator<Item = (&Path, BlobDigest)> {
+        self.files.iter().map(|file| (path(file.path), file.digest))
+    }
+
+    /// Whether a compile now would see the same: first what it read, then what it found, last what it
+    /// did not find (left out where `absences` is false, which only tests of tests want).
+    ///
+    /// # Errors
+    /// The first thing that is not as it was.
+    pub fn holds(&self, world: &dyn World, digester: &dyn Digester, absences: bool) -> Result<(), Mismatch> {
+        self.files_hold(world, digester)?;
+        self.links_hold(world)?;
+        self.present_holds(world)?;
+        if absences { self.absences_hold(world) } else { Ok(()) }
+    }
+
+    /// The files whose bytes are other ones now, or that can't be read any more.
+    #[must_use]
+    pub fn changed(&self, world: &dyn World, digester: &dyn Digester) -> Vec<(PathBuf, BlobDigest)> {
+        let differs = |file: &&SeenFile<'_>| {
+            look(world, digester, path(file.path)).is_none_or(|(_, d)| d != file.digest)
+        };
+        self.files.iter().filter(differs).map(|file| (path(file.path).to_owned(), file.digest)).collect()
+    }
+
+    /// The paths that were looked up in vain and at which something stands now.
+    #[must_use]
+    pub fn appeared(&self, world: &dyn World) -> Vec<PathBuf> {
+        let named = self.searched.iter().flat_map(|searched| {
+            let directory = path(searched.path);
+            searched.names.iter().map(move |name| directory.join(path(name)))
+        });
+        let alone = self.absent.iter().map(|absent| path(absent).to_owned());
+        named.chain(alone).filter(|path| world.stat(path).is_ok()).collect()
+    }
+
+    fn files_hold(&self, world: &dyn World, digester: &dyn Digester) -> Result<(), Mismatch> {
+        let twins = self.files.iter().any(|file| file.twin.is_some());
+        let mut stats = Vec::with_capacity(if twins { self.files.len() } else { 0 });
+        for file in &self.files {
+            let changed = || Mismatch::Changed(path(file.path).to_owned());
+            let (stat, digest) = look(world, digester, path(file.path)).ok_or_else(changed)?;
+            if digest != file.digest {
+                return Err(changed());
+            }
+            if twins {
+                let other = file
+                    .twin
+                    .and_then(|twin| stats.get(twin.of as usize).map(|other| twin_of(twin.of, &stat, other)));
+                if other != file.twin {
+                    return Err(changed());
+                }
+                stats.push(stat);
+            }
+        }
+        Ok(())
+    }
+
+    fn links_hold(&self, world: &dyn World) -> Result<(), Mismatch> {
+        let links = self.links.iter().map(|(link, then)| (link, then, target_of(world, path(link))));
+        let resolved =
+            self.resolved.iter().map(|(link, then)| (link, then, resolution_of(world, path(link))));
+        match links.chain(resolved).find(|(_, then, now)| now.as_ref() != Some(*then)) {
+            Some((link, _, _)) => Err(Mismatch::Other(path(link).to_owned())),
+            None => Ok(()),
+        }
+    }
+
+    fn present_holds(&self, world: &dyn World) -> Result<(), Mismatch> {
+        let mut stats: Vec<Stat> = Vec::with_capacity(self.present.len());
+        for (index, present) in self.present.iter().enumerate() {
+            let other = || Mismatch::Other(path(present.path).to_owned());
+            let stat = world.stat(path(present.path)).map_err(|_| other())?;
+            if kind(&stat) != present.kind || first_same(&stats, &stat) != present.same_as as usize {
+                return Err(other());
+            }
+            debug_assert!(present.same_as as usize <= index);
+            stats.push(stat);
+        }
+        Ok(())
+    }
+
+    fn absences_hold(&self, world: &dyn World) -> Result<(), Mismatch> {
+        for searched in &self.searched {
+            let directory = path(searched.path);
+            let now = world.stat(directory).ok().and_then(|stat| DirectoryState::of(&stat));
+            if now.is_some() && now == searched.state {
+                continue;
+            }
+            if searched.listed {
+                return Err(Mismatch::Other(directory.to_owned()));
+            }
+            let names = searched.names.iter().map(|name| directory.join(path(name)));
+            if let Some(there) = names.into_iter().find(|name| world.stat(name).is_ok()) {
+                return Err(Mismatch::Appeared(there));
+            }
+        }
+        match self.absent.iter().map(|absent| path(absent)).find(|absent| world.stat(absent).is_ok()) {
+            Some(there) => Err(Mismatch::Appeared(there.to_owned())),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A readable file's stat and digest.
+fn look(world: &dyn World, digester: &dyn Digester, path: &Path) -> Option<(Stat, BlobDigest)> {
+    let stat = world.stat(path).ok().filter(Stat::is_file)?;
+    Some((stat, digester.facts(path, &stat).ok()?.digest))
+}
+
+/// How a file is related to another of the same bytes.
+pub(super) fn twin_of(of: u32, stat: &Stat, other: &Stat) -> Twin {
+    let same_file = (stat.device, stat.inode) == (other.device, other.inode);
+    Twin { of, same_file, same_time: stat.modified == other.modified }
+}
+
+/// The index of the first of these that is the same thing as the one that follows them.
+pub(super) fn first_same(earlier: &[Stat], stat: &Stat) -> usize {
+    let same = |other: &Stat| (stat.device, stat.inode) == (other.device, other.inode);
+    earlier.iter().position(same).unwrap_or(earlier.len())
+}
+
+/// A digest over where a link leads.
+pub(super) fn target_of(world: &dyn World, path: &Path) -> Option<BlobDigest> {
+    world.read_link(path).ok().map(|target| BlobDigest::of(target.as_os_str().as_bytes()))
+}
+
+/// A digest over the path without links.
+pub(super) fn resolution_of(world: &dyn World, path: &Path) -> Option<BlobDigest> {
+    world.canonicalize(path).ok().map(|real| BlobDigest::of(real.as_os_str().as_bytes()))
+}

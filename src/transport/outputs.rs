@@ -1,0 +1,105 @@
+//! The files that a compile leaves: brought to their places on a hit, taken from there on a miss.
+
+use std::io;
+use std::path::Path;
+
+use super::entry::Product;
+use super::{Job, LocalTransport, TransportError};
+use crate::argparse::{Family, Output, OutputKind};
+use crate::store::{Placement, Staged};
+use crate::world::Stat;
+
+/// The dependency file that this run's own preprocessor wrote, where it did.
+pub(super) fn fresh_dependencies<'a>(job: &Job<'a>, output: &Output) -> Option<&'a [u8]> {
+    let text = job.text.as_ref().filter(|_| output.kind == OutputKind::Dependencies)?;
+    text.dependencies
+}
+
+impl LocalTransport<'_> {
+    /// Brings all outputs beside their places; `None` when a blob is gone or unsound.
+    pub(super) fn stage(
+        &self,
+        job: &Job<'_>,
+        product: &Product,
+    ) -> Result<Option<Vec<Staged>>, TransportError> {
+        let mut staged = Vec::with_capacity(job.outputs.len());
+        for (output, kept) in job.outputs.iter().zip(&product.outputs) {
+            if output.is_discarded() {
+                continue;
+            }
+            let path = self.world.absolute(Path::new(&output.path));
+            let placement = self.placement(output, &path)?;
+            let ready = match (fresh_dependencies(job, output), &kept.blob) {
+                // What this run's own preprocessor wrote goes first.
+                (Some(bytes), _) => Some(Staged::of_bytes(bytes.to_vec(), &path)),
+                (None, None) => continue,
+                (None, Some(blob)) => self.store.stage(blob, &path, kept.executable, placement)?,
+            };
+            let Some(ready) = ready else { return Ok(None) };
+            staged.push(ready);
+        }
+        Ok(Some(staged))
+    }
+
+    /// How the compiler would write this output over what is there.
+    ///
+    /// GNU as unlinks a file that is not empty and makes a new one; clang renames a temporary file over
+    /// it; everything else is opened and truncated.
+    fn placement(&self, output: &Output, path: &Path) -> Result<Placement, TransportError> {
+        let refuse = |why: &str| TransportError::File {
+            path: path.to_owned(),
+            source: io::Error::new(io::ErrorKind::Unsupported, why.to_owned()),
+        };
+        let replaces = matches!(
+            (self.family, output.kind),
+            (_, OutputKind::Object) | (Family::Clang, OutputKind::Assembly) | (Family::Gcc, OutputKind::Dwo)
+        );
+        let Ok(there) = self.world.lstat(path) else {
+            return Ok(if replaces { Placement::Replace } else { Placement::InPlace });
+        };
+        if !there.is_file() && output.kind != OutputKind::Dependencies {
+            return Err(refuse("the output exists and is no regular file"));
+        }
+        if rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_err() {
+            return Err(refuse("the output exists and is not writable"));
+        }
+        let empty = self.family == Family::Gcc && there.size == 0;
+        Ok(if replaces && !empty { Placement::Replace } else { Placement::InPlace })
+    }
+
+    pub(super) fn output_stat(&self, output: &Output) -> Option<Stat> {
+        self.world.stat(Path::new(&output.path)).ok().filter(Stat::is_file)
+    }
+
+    /// What the compile left at the place of each output; `None` when one is missing that may not be. A
+    /// file that was there before and was not touched is not this compile's.
+    pub(super) fn written(&self, job: &Job<'_>, before: &[Option<Stat>]) -> Option<Vec<Written>> {
+        let read = |(output, before): (&Output, &Option<Stat>)| {
+            let nothing = Written { kind: output.kind, bytes: None, executable: false };
+            if output.is_discarded() {
+                return Some(nothing);
+            }
+            let stat =
+                self.output_stat(output).filter(|now| before.is_none_or(|then| !then.same_content(now)));
+            match stat.and_then(|stat| Some((self.world.read(Path::new(&output.path)).ok()?, stat))) {
+                Some((bytes, stat)) if !bytes.is_empty() || may_be_empty(output.kind) => {
+                    Some(Written { bytes: Some(bytes), executable: stat.mode & 0o111 != 0, ..nothing })
+                }
+                _ => output.optional.then_some(nothing),
+            }
+        };
+        job.outputs.iter().zip(before).map(read).collect()
+    }
+}
+
+/// One output as a compile left it.
+pub(super) struct Written {
+    pub(super) kind: OutputKind,
+    pub(super) bytes: Option<Vec<u8>>,
+    pub(super) executable: bool,
+}
+
+/// An object or its like of no bytes is a compile that went wrong.
+fn may_be_empty(kind: OutputKind) -> bool {
+    matches!(kind, OutputKind::StackUsage | OutputKind::CallGraph | OutputKind::TemporaryPreprocessed)
+}

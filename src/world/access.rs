@@ -1,0 +1,68 @@
+//! What the processes of a command did with the file system.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::Stat;
+
+/// What the processes of a command did with the file system, each thing once, in the order in which it
+/// first happened.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recording {
+    /// Every path that was used.
+    pub accesses: Vec<Access>,
+    /// Whether a process asked what a time is in calendar terms, as `__DATE__`, `__TIME__` and
+    /// `__TIMESTAMP__` do, however they are spelled.
+    pub clock: bool,
+}
+
+/// One path that one program used in one way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Access {
+    /// The program's file.
+    pub program: Arc<Path>,
+    /// The path as the program spelled it.
+    pub path: PathBuf,
+    /// What came of it.
+    pub what: What,
+}
+
+/// What came of using a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// It was opened for reading; what stood there at that moment. It was opened at least one tick of the
+    /// clock after its last change, so that any later change shows in its times.
+    Read(Stat),
+    /// Nothing was found, for this reason (`errno`).
+    Missing(i32),
+    /// Something was found and not opened.
+    Present(Kind),
+    /// A symbolic link was read.
+    Link,
+    /// Every link on the way was resolved.
+    Resolved,
+    /// A directory's names were listed.
+    Listed,
+    /// It was made, written, renamed or removed.
+    Written,
+}
+
+/// What stands at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Kind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// Something else.
+    Other,
+}
+
+/// What a path means to a command, in place of what stands there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Redirect {
+    /// This file.
+    To(PathBuf),
+    /// Nothing.
+    Absent,
+}
