@@ -10,6 +10,7 @@ mod explain;
 mod jobs;
 mod link;
 mod log;
+mod recover;
 pub mod tools;
 mod unit;
 mod who;

@@ -1,7 +1,7 @@
 //! One unit: preprocess, key, bake over the local transport.
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Aside, Context, Prepared};
 use crate::argparse::{Debug, Family, Refusal};
@@ -11,13 +11,13 @@ use crate::planner::environment;
 use crate::planner::key::{
     FieldWriter, KeyHasher, KeyInputs, KeyRecord, Subject, presentation_options, unit_key,
 };
-use crate::preprocess::{Outcome, Preprocessed, preprocess};
+use crate::preprocess::{Outcome, Preprocessed, Scratch, preprocess};
 use crate::recipe::digest::{BlobDigest, RecordName, UnitKey};
 use crate::store::Event;
 use crate::transport::{
     Baked, Direct, Explanation, How, Job, Kept, LocalTransport, SemanticRules, Text, Transport,
 };
-use crate::world::{Access, Command, Exit, Sink, Stdin};
+use crate::world::{Command, Exit, Redirect, Sink, Stdin};
 
 impl Context<'_> {
     /// Bakes one unit; its object goes to `object` where that is a temporary file.
@@ -32,8 +32,7 @@ impl Context<'_> {
             return Err(Aside::Refused(unit.source.refusals.clone()));
         }
         let explanation = self.explanation(prepared, unit);
-        let ignored = |access: &Access| answered_for(prepared, access);
-        let job = self.job(prepared, unit, object, &explanation, &ignored);
+        let job = self.job(prepared, unit, object, &explanation);
         let transport = self.transport(prepared);
         let baked = match transport.direct(&job, &mut *sink)? {
             Direct::Hit(hit) => Baked::Hit(hit),
@@ -69,13 +68,24 @@ impl Context<'_> {
             let again = self.key(prepared, unit);
             again.is_ok_and(|again| again.key == keyed.key)
         };
+        self.recover_texts(prepared, unit, &job, &keyed);
         let text = Text { started, confirm: &confirm, ..self.text(prepared, &keyed) };
         Ok(self.transport(prepared).bake(&Job { text: Some(text), ..job }, sink)?)
     }
 
     /// Preprocesses a unit and tells its key.
     pub(super) fn key(&self, prepared: &Prepared<'_>, unit: &Unit) -> Result<Keyed, Aside> {
-        let preprocessed = self.preprocessed(prepared, unit)?;
+        self.key_with(prepared, unit, &[])
+    }
+
+    /// As [`Context::key`], with some paths redirected.
+    pub(super) fn key_with(
+        &self,
+        prepared: &Prepared<'_>,
+        unit: &Unit,
+        redirects: &[(PathBuf, Redirect)],
+    ) -> Result<Keyed, Aside> {
+        let preprocessed = self.preprocessed(prepared, unit, redirects)?;
         let digest = BlobDigest::of(&preprocessed.text);
         let subject = Subject::Text { messages: &preprocessed.messages, digest };
         let charset = self.charset(prepared);
@@ -129,8 +139,7 @@ impl Context<'_> {
         unit: &Unit,
         explanation: &Explanation,
     ) -> Result<Direct, Aside> {
-        let ignored = |access: &Access| answered_for(prepared, access);
-        let job = self.job(prepared, unit, OsStr::new(""), explanation, &ignored);
+        let job = self.job(prepared, unit, OsStr::new(""), explanation);
         Ok(self.transport(prepared).look_direct(&job)?)
     }
 
@@ -143,7 +152,7 @@ impl Context<'_> {
         keyed: &Keyed,
         now: &InputSet,
     ) -> Result<Option<bool>, Aside> {
-        let job = self.job(prepared, unit, OsStr::new(""), explanation, &|_| false);
+        let job = self.job(prepared, unit, OsStr::new(""), explanation);
         let job = Job { text: Some(self.text(prepared, keyed)), ..job };
         Ok(self.transport(prepared).look(&job, now)?)
     }
@@ -154,7 +163,6 @@ impl Context<'_> {
         unit: &Unit,
         object: &OsStr,
         explanation: &'k Explanation,
-        ignored: &'k (dyn Fn(&Access) -> bool + Sync),
     ) -> Job<'k> {
         Job {
             invocation: explanation.invocation,
@@ -163,7 +171,6 @@ impl Context<'_> {
             command: self.command(prepared, unit, object),
             outputs: unit.outputs(object),
             presentation: self.presentation(prepared),
-            ignored,
             text: None,
         }
     }
@@ -181,7 +188,7 @@ impl Context<'_> {
         }
     }
 
-    fn transport(&self, prepared: &Prepared<'_>) -> LocalTransport<'_> {
+    pub(super) fn transport(&self, prepared: &Prepared<'_>) -> LocalTransport<'_> {
         LocalTransport {
             world: self.world,
             store: self.store,
@@ -211,9 +218,14 @@ impl Context<'_> {
     }
 
     /// The unit's preprocessed text.
-    fn preprocessed(&self, prepared: &Prepared<'_>, unit: &Unit) -> Result<Preprocessed, Aside> {
-        let scratch = self.scratch();
-        let outcome = preprocess(self.world, prepared.driver(), &prepared.invocation, &unit.source, &scratch);
+    fn preprocessed(
+        &self,
+        prepared: &Prepared<'_>,
+        unit: &Unit,
+        redirects: &[(PathBuf, Redirect)],
+    ) -> Result<Preprocessed, Aside> {
+        let scratch = Scratch { directory: &self.scratch(), redirects };
+        let outcome = preprocess(self.world, prepared.driver(), &prepared.invocation, &unit.source, scratch);
         match outcome {
             Ok(Outcome::Done(preprocessed)) => Ok(preprocessed),
             Ok(Outcome::Refused(refusal)) => Err(Aside::Refused(vec![refusal])),
@@ -294,13 +306,6 @@ impl Context<'_> {
             }
         }
     }
-}
-
-/// Whether the toolchain's identity answers for an access: gcc's driver looks for its programs and specs.
-fn answered_for(prepared: &Prepared<'_>, access: &Access) -> bool {
-    let is_driver =
-        || prepared.toolchain.driver().is_some_and(|driver| driver.file_name() == access.program.file_name());
-    prepared.invocation.compiler.family == Family::Gcc && is_driver()
 }
 
 /// A unit, preprocessed, with its key.

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -70,6 +70,12 @@ impl InputSet {
         &self.0
     }
 
+    /// Whether a file is among them.
+    #[must_use]
+    pub fn names(&self, path: &Path) -> bool {
+        self.0.iter().any(|input| same_place(&input.path, path))
+    }
+
     /// What all files together mention.
     #[must_use]
     pub fn traits(&self) -> Traits {
@@ -125,6 +131,17 @@ impl Snapshot {
         Self { inputs: InputSet(inputs), stats }
     }
 
+    /// The inputs, some of them with other bytes than those that stand there now.
+    #[must_use]
+    pub fn with(mut self, earlier: &[(PathBuf, FileFacts)]) -> InputSet {
+        for Input { path, facts } in &mut self.inputs.0 {
+            if let Some((_, then)) = earlier.iter().find(|(other, _)| same_place(other, path)) {
+                *facts = Some(*then);
+            }
+        }
+        self.inputs
+    }
+
     /// The inputs.
     #[must_use]
     pub fn inputs(&self) -> &InputSet {
@@ -159,6 +176,17 @@ impl Snapshot {
     pub fn is_settled(&self, instant: i128) -> bool {
         self.stats.iter().flatten().all(|stat| stat.is_settled(instant))
     }
+}
+
+/// Whether two spellings differ in nothing but `.` directories.
+pub(super) fn same_place(one: &Path, other: &Path) -> bool {
+    let plain = |path: &'_ Path| {
+        path.components()
+            .filter(|c| *c != Component::CurDir)
+            .map(|c| c.as_os_str().to_owned())
+            .collect::<Vec<_>>()
+    };
+    one == other || plain(one) == plain(other)
 }
 
 mod path_bytes {

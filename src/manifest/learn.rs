@@ -41,12 +41,13 @@ pub enum Unlearnable {
 }
 
 /// What is known beforehand of a recording.
-pub struct Knowledge<'a> {
+#[derive(Debug, Clone, Copy)]
+pub struct Knowledge {
     /// When the command was started, nanoseconds since the epoch.
     pub started: i128,
-    /// Accesses that decide nothing, or that something else answers for (a driver that looks for its
-    /// programs: the toolchain's identity).
-    pub ignored: &'a dyn Fn(&Access) -> bool,
+    /// Whether what the driver itself does decides nothing but which programs run (gcc's), for which the
+    /// toolchain's identity answers.
+    pub driver_aside: bool,
 }
 
 /// Where nothing that stands there decides what a compiler makes.
@@ -62,7 +63,7 @@ impl Learned {
         world: &dyn World,
         digester: &dyn Digester,
         recording: &Recording,
-        knowledge: &Knowledge<'_>,
+        knowledge: Knowledge,
     ) -> Result<Self, Unlearnable> {
         let written: HashSet<&Path> = recording
             .accesses
@@ -73,7 +74,7 @@ impl Learned {
         let matters = |access: &&Access| {
             !VIRTUAL.iter().any(|place| access.path.starts_with(place))
                 && !written.contains(&*access.path)
-                && !(knowledge.ignored)(access)
+                && !(knowledge.driver_aside && *access.program == *recording.program)
         };
         let mut learned = Self::default();
         let mut read: HashMap<&Path, Stat> = HashMap::new();
@@ -106,9 +107,9 @@ impl Learned {
         }
     }
 
-    /// The files that were read, with their digests.
-    pub fn files(&self) -> impl ExactSizeIterator<Item = (&Path, BlobDigest)> {
-        self.files.iter().map(|(path, digest, _)| (path.as_path(), *digest))
+    /// The files that were read, with their digests and sizes.
+    pub fn files(&self) -> impl ExactSizeIterator<Item = (&Path, BlobDigest, u64)> {
+        self.files.iter().map(|(path, digest, stat)| (path.as_path(), *digest, stat.size))
     }
 
     /// What the files mention.

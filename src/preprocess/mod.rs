@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub use facts::{FileFacts, Traits};
 
 use crate::argparse::{Debug, Family, Invocation, Refusal, Role, Source};
-use crate::world::{Command, Environment, Exit, Recording, Stdin, Stream, World};
+use crate::world::{Command, Environment, Exit, Recording, Redirect, Stdin, Stream, World};
 
 /// The driver to run: its file and the name it was called by.
 #[derive(Debug, Clone, Copy)]
@@ -117,7 +117,16 @@ pub fn source_arguments(source: &Source) -> Vec<OsString> {
     args
 }
 
-/// Preprocesses one source of the invocation. `scratch` is a directory of ours for temporary files.
+/// Where a preprocessor may write, and what it sees in place of what is there.
+#[derive(Debug, Clone, Copy)]
+pub struct Scratch<'a> {
+    /// A directory for temporary files.
+    pub directory: &'a Path,
+    /// Paths that mean something else; see [`World::run_recorded`].
+    pub redirects: &'a [(PathBuf, Redirect)],
+}
+
+/// Preprocesses one source of the invocation.
 ///
 /// # Errors
 /// When the driver can't be run, or a file that it wrote can't be read.
@@ -126,24 +135,29 @@ pub fn preprocess(
     driver: Driver<'_>,
     invocation: &Invocation,
     source: &Source,
-    scratch: &Path,
+    scratch: Scratch<'_>,
 ) -> io::Result<Outcome> {
     if let Some(refusal) = precompiled_header(world, invocation) {
         return Ok(Outcome::Refused(refusal));
     }
     if !source.language.preprocessed {
+        if !scratch.redirects.is_empty() {
+            return Ok(Outcome::Failed);
+        }
         return Ok(plain_source(world, driver, source));
     }
     let wanted = source.dependencies.is_some();
-    let file = wanted.then(|| tempfile::Builder::new().prefix("cc").suffix(".d").tempfile_in(scratch));
+    let file =
+        wanted.then(|| tempfile::Builder::new().prefix("cc").suffix(".d").tempfile_in(scratch.directory));
     let file = file.transpose()?;
     let args = arguments(invocation, source, file.as_ref().map_or(Path::new(""), |file| file.path()));
     let command = Command { stdin: driver.stdin_of(source), ..driver.command(world, args) };
     let (mut text, mut messages) = (Vec::new(), Vec::new());
-    let (exit, recording) = world.run_recorded(&command, &[], &mut |stream, bytes| match stream {
-        Stream::Stdout => text.extend_from_slice(bytes),
-        Stream::Stderr => messages.extend_from_slice(bytes),
-    })?;
+    let (exit, recording) =
+        world.run_recorded(&command, scratch.redirects, &mut |stream, bytes| match stream {
+            Stream::Stdout => text.extend_from_slice(bytes),
+            Stream::Stderr => messages.extend_from_slice(bytes),
+        })?;
     if exit != Exit::Code(0) {
         return Ok(Outcome::Failed);
     }

@@ -146,6 +146,21 @@ impl Store {
             .transpose()
     }
 
+    /// Whether there is a blob of this digest, which counts as used then. Its bytes are not looked at.
+    #[must_use]
+    pub fn has_blob(&self, digest: &BlobDigest) -> bool {
+        let path = self.layout.blob(digest);
+        if self.layout.read_only { path.exists() } else { files::touch_at(&path) }
+    }
+
+    /// The file of a blob, its bytes verified just now; for a program to read.
+    ///
+    /// # Errors
+    /// As [`Store::read_blob`].
+    pub fn blob_file(&self, digest: &BlobDigest) -> Result<Option<PathBuf>, StoreError> {
+        Ok(self.read_blob(digest)?.map(|_| self.layout.blob(digest)))
+    }
+
     /// The value of a record. `None` when it is absent; a damaged one is removed, counted, and absent.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use crate::manifest::{
     Digester, InputSet, Knowledge, Learned, Manifest, Mismatch, Snapshot, Unlearnable, Version,
 };
 use crate::preprocess::Traits;
-use crate::recipe::digest::{ArtifactHash, BlobDigest, RecordName};
+use crate::recipe::digest::{ArtifactHash, BlobDigest, RecordName, UnitKey};
 use crate::recipe::{Artifact, File};
 use crate::store::{RecordKind, Store};
 use crate::world::{Exit, Recording, Sink, Stat, Transcript, World};
@@ -180,7 +180,7 @@ impl LocalTransport<'_> {
         else {
             return;
         };
-        let Ok(learned) = self.learn(job, recording, text.started) else { return };
+        let Ok(learned) = self.learn(recording, text.started) else { return };
         let mut product = product.clone();
         for (kept, output) in product.outputs.iter_mut().zip(&job.outputs) {
             let fresh = super::outputs::fresh_dependencies(job, output).filter(|_| !output.is_discarded());
@@ -217,7 +217,7 @@ impl LocalTransport<'_> {
         if self.store.is_read_only() && !self.verify {
             return compiled(Kept::ReadOnly);
         }
-        let learned = self.learned(job, recording.as_ref(), begun);
+        let learned = self.learned(recording.as_ref(), begun);
         let unfit = match (&job.text, snapshot) {
             (Some(text), Some(snapshot)) => self.unfit(text, snapshot),
             _ => learned.as_ref().err().copied(),
@@ -250,9 +250,9 @@ impl LocalTransport<'_> {
     }
 
     /// What a compile saw, or why that can't be told.
-    fn learned(&self, job: &Job<'_>, recording: Option<&Recording>, started: i128) -> Result<Learned, Kept> {
+    fn learned(&self, recording: Option<&Recording>, started: i128) -> Result<Learned, Kept> {
         let recording = recording.ok_or(Kept::NotRecorded)?;
-        let learned = self.learn(job, recording, started).map_err(|unlearnable| match unlearnable {
+        let learned = self.learn(recording, started).map_err(|unlearnable| match unlearnable {
             Unlearnable::Changed(_) => Kept::InputsChanged,
             Unlearnable::Special(_) => Kept::NotRecorded,
         })?;
@@ -263,9 +263,9 @@ impl LocalTransport<'_> {
         }
     }
 
-    fn learn(&self, job: &Job<'_>, recording: &Recording, started: i128) -> Result<Learned, Unlearnable> {
-        let knowledge = Knowledge { started, ignored: &|access| (job.ignored)(access) };
-        Learned::of(self.world, self.digester, recording, &knowledge)
+    fn learn(&self, recording: &Recording, started: i128) -> Result<Learned, Unlearnable> {
+        let knowledge = Knowledge { started, driver_aside: self.family == Family::Gcc };
+        Learned::of(self.world, self.digester, recording, knowledge)
     }
 
     /// Why the compile of a text must not be kept.
@@ -310,7 +310,12 @@ impl LocalTransport<'_> {
         product: Product,
     ) -> Result<(), TransportError> {
         match learned {
-            Some(learned) => self.save_version(job, learned, &product)?,
+            Some(learned) => {
+                if job.text.is_none() {
+                    self.keep_sources(learned);
+                }
+                self.save_version(job, learned, &product)?;
+            }
             None => self.note_seen(job),
         }
         if let (Some(text), Some(inputs)) = (&job.text, inputs) {
@@ -320,6 +325,43 @@ impl LocalTransport<'_> {
         }
         self.store.save(RecordKind::Explanation, &job.unit, &job.explanation.encode())?;
         Ok(())
+    }
+
+    /// Files an earlier result under the key of its text, once that is told.
+    ///
+    /// # Errors
+    /// When the store can't be read or written.
+    pub fn adopt(
+        &self,
+        job: &Job<'_>,
+        version: &Version<'_>,
+        key: UnitKey,
+        inputs: InputSet,
+    ) -> Result<(), TransportError> {
+        let Some(product) = Product::decode(version.result) else { return Ok(()) };
+        let name = RecordName::from_bytes(*key.as_bytes());
+        let record = self.store.load(RecordKind::Result, &name)?;
+        let mut entries = record.map(|bytes| Entries::decode(&bytes)).unwrap_or_default();
+        entries.add(Entry { inputs, product });
+        self.store.save(RecordKind::Result, &name, &entries.encode())?;
+        let earlier = self.store.load(RecordKind::Manifest, &job.invocation)?.unwrap_or_default();
+        let mut manifest = Manifest::decode(&earlier);
+        for other in manifest.versions_mut().iter_mut().filter(|other| other.seen == version.seen) {
+            other.text = Some(key);
+        }
+        Ok(self.store.save(RecordKind::Manifest, &job.invocation, &manifest.encode())?)
+    }
+
+    /// Keeps the sources that were read, but for those of the system, so that their text can be told later.
+    fn keep_sources(&self, learned: &Learned) {
+        const LARGE: u64 = 4 << 20;
+        let ours = learned.files().filter(|(path, _, size)| !path.starts_with("/usr") && *size <= LARGE);
+        for (path, digest, _) in ours {
+            if !self.store.has_blob(&digest) {
+                // Not kept means not told.
+                let _ = self.world.read(path).map(|bytes| self.store.put_blob(&bytes));
+            }
+        }
     }
 
     /// Adds a version to the manifest.

@@ -13,7 +13,7 @@ pub use local::{Direct, LocalTransport};
 
 use crate::argparse::Output;
 use crate::recipe::digest::{ArtifactHash, BlobDigest, RecordName, UnitKey};
-use crate::world::{Access, Command, Exit, Recording, Sink};
+use crate::world::{Command, Exit, Recording, Sink};
 
 /// A transport that is broken. A compile that fails is none: it is a [`Baked`].
 #[derive(Debug, thiserror::Error)]
@@ -76,8 +76,6 @@ pub struct Job<'a> {
     pub outputs: Vec<Output>,
     /// Digest over what decides how diagnostics look.
     pub presentation: BlobDigest,
-    /// What of a recording decides nothing.
-    pub ignored: &'a (dyn Fn(&Access) -> bool + Sync),
     /// The preprocessed text, where the unit was preprocessed.
     pub text: Option<Text<'a>>,
 }

@@ -9,6 +9,8 @@ use super::Stat;
 /// first happened.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Recording {
+    /// The file of the program that was run.
+    pub program: PathBuf,
     /// Every path that was used.
     pub accesses: Vec<Access>,
     /// Whether a process asked what a time is in calendar terms, as `__DATE__`, `__TIME__` and

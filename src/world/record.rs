@@ -186,6 +186,9 @@ impl Reader {
         match kind {
             log::HELLO => {
                 self.expected -= 1;
+                if self.programs.is_empty() {
+                    self.recording.program.clone_from(&path);
+                }
                 self.programs.insert(process, path.into());
                 return Some(());
             }

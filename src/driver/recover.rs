@@ -1,0 +1,105 @@
+//! The preprocessed text of an earlier version of the world, told after the fact.
+//!
+//! An invocation that is seen for the first time is not preprocessed. When its inputs change, it takes the text
+//! of that first time to see that a changed comment or an unused macro changed nothing. The store has the
+//! sources that were read, so the preprocessor is run once more and shown those in place of the present ones.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use super::unit::Keyed;
+use super::{Context, Prepared};
+use crate::argparse::Family;
+use crate::manifest::{Digester, Manifest, Mismatch, Snapshot, Version};
+use crate::planner::Unit;
+use crate::preprocess::FileFacts;
+use crate::recipe::digest::{BlobDigest, RecordName, UnitKey};
+use crate::store::RecordKind;
+use crate::transport::Job;
+use crate::world::{Access, Recording, Redirect, What};
+
+/// How many earlier versions are worth a preprocessor run.
+const MOST: usize = 2;
+
+impl Context<'_> {
+    /// Sees to it that earlier results of this invocation can be found by their text, where the present text
+    /// is not known yet.
+    pub(super) fn recover_texts(&self, prepared: &Prepared<'_>, unit: &Unit, job: &Job<'_>, keyed: &Keyed) {
+        let is_known = |key: &UnitKey| {
+            let name = RecordName::from_bytes(*key.as_bytes());
+            !matches!(self.store.load(RecordKind::Result, &name), Ok(None))
+        };
+        if self.store.is_read_only() || !self.config.semantic || is_known(&keyed.key) {
+            return;
+        }
+        let Ok(Some(record)) = self.store.load(RecordKind::Manifest, &job.invocation) else { return };
+        let manifest = Manifest::decode(&record);
+        let untold = manifest.versions().iter().filter(|version| version.text.is_none());
+        for version in untold.take(MOST) {
+            // Nothing is lost when it can't be told: the unit is compiled.
+            if self.recover_text(prepared, unit, job, version).is_some() {
+                self.log.line(
+                    self.world,
+                    unit.source.path.display(),
+                    "the text of an earlier version was told",
+                );
+            }
+        }
+    }
+
+    fn recover_text(
+        &self,
+        prepared: &Prepared<'_>,
+        unit: &Unit,
+        job: &Job<'_>,
+        version: &Version<'_>,
+    ) -> Option<()> {
+        let seen = &version.seen;
+        let (mut redirects, mut earlier) = (Vec::new(), Vec::new());
+        for (path, digest) in seen.changed(self.world, self) {
+            redirects.push((path.clone(), Redirect::To(self.store.blob_file(&digest).ok()??)));
+            earlier.push((path, FileFacts::of(&self.store.read_blob(&digest).ok()??)));
+        }
+        redirects.extend(seen.appeared(self.world).into_iter().map(|path| (path, Redirect::Absent)));
+        if let Err(Mismatch::Other(_)) = seen.holds(self.world, self, false) {
+            return None;
+        }
+        let keyed = self.key_with(prepared, unit, &redirects).ok()?;
+        let recording = keyed.preprocessed.recording.as_ref()?;
+        let gcc = prepared.invocation.compiler.family == Family::Gcc;
+        if recording.clock || !self.read_the_same(gcc, version, recording, &redirects) {
+            return None;
+        }
+        let inputs = Snapshot::take(self.world, self, &keyed.preprocessed.files).with(&earlier);
+        if !earlier.iter().all(|(path, _)| inputs.names(path)) {
+            return None;
+        }
+        self.transport(prepared).adopt(job, version, keyed.key, inputs).ok()
+    }
+
+    /// Whether the preprocessor read nothing but what the earlier compile read, with the bytes of then.
+    fn read_the_same(
+        &self,
+        gcc: bool,
+        version: &Version<'_>,
+        recording: &Recording,
+        redirects: &[(PathBuf, Redirect)],
+    ) -> bool {
+        let files: HashMap<&Path, BlobDigest> = version.seen.files().collect();
+        // gcc's driver reads nothing that the text shows; clang's is the compiler itself.
+        let aside = |access: &Access| gcc && *access.program == *recording.program;
+        let is_file = |access: &Access| matches!(access.what, What::Read(stat) if stat.is_file());
+        let mut read = recording.accesses.iter().filter(|access| is_file(access) && !aside(access));
+        read.all(|access| {
+            let redirected = redirects.iter().any(|(path, _)| *path == access.path);
+            let digest = || {
+                let stat = self.world.stat(&access.path).ok()?;
+                Digester::facts(self, &access.path, &stat).ok().map(|facts| facts.digest)
+            };
+            match files.get(access.path.as_path()) {
+                Some(then) => redirected || digest() == Some(*then),
+                None => access.path.starts_with("/proc"),
+            }
+        })
+    }
+}
