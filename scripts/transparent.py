@@ -35,12 +35,14 @@ CRATES = {
     "zstd-sys": '"=2.1.3"',
     "libz-sys": '"=1.1.31"',
     "libsqlite3-sys": '{ version = "=0.40.0", features = ["bundled"] }',
-    "libz-ng-sys": '"=1.1.32"',
     "snmalloc-sys": '"=0.7.6"',
 }
 
 # What a build tool notes about times and its own temporary files.
 NOTES = {".ninja_log", ".ninja_deps", "meson-log.txt", "CMakeOutput.log", "CMakeError.log", "CMakeConfigureLog.yaml"}
+
+# The tokens of commands that compile nothing.
+NO_COMPILE = {"nothing-to-compile", "not-a-compile", "preprocess-only", "information"}
 
 
 @dataclasses.dataclass
@@ -200,7 +202,7 @@ LUA = ("main.c", '#include "lua.h"\n#include "lauxlib.h"\n#include "lualib.h"\ni
 ZSTD = ("main.c", '#include "zstd.h"\n#include <stdio.h>\nint main(void) { return puts(ZSTD_versionString()) < 0; }\n')
 ZLIB = ("main.c", '#include "zlib.h"\n#include <stdio.h>\nint main(void) { return puts(zlibVersion()) < 0; }\n')
 SQLITE = ("main.c", '#include "sqlite3.h"\n#include <stdio.h>\nint main(void) { return puts(sqlite3_libversion()) < 0; }\n')
-RE2 = ("main.cc", '#include <iostream>\n#include "re2/re2.h"\nint main() { std::cout << RE2::FullMatch("ruby:1", "(\\\\w+):(\\\\d+)") << "\\n"; }\n')
+JSONCPP = ("main.cc", '#include <iostream>\n#include <json/json.h>\nint main() { Json::Value value; value["k"] = 1; std::cout << value; }\n')
 SNMALLOC = ("main.cc", '#include <cstdlib>\nint main() { std::free(std::malloc(7)); }\n')
 
 PROJECTS = [
@@ -241,11 +243,11 @@ PROJECTS = [
         every_way("CXX", ["-std=c++20", "-mcx16", "-DSNMALLOC_USE_WAIT_ON_ADDRESS=1", "-Isrc"], ["-latomic", "-pthread"], ["src/snmalloc/override/malloc.cc", "src/snmalloc/override/new.cc"], SNMALLOC),
     ),
     Project(
-        "re2 (C++)",
-        debian("re2"),
-        every_way("CXX", ["-std=c++14", "-I.", "-pthread", "-Wno-sign-compare"], ["-pthread"], ["re2/*.cc", "util/rune.cc", "util/strutil.cc"], RE2),
+        "jsoncpp (C++)",
+        debian("libjsoncpp"),
+        every_way("CXX", ["-std=c++14", "-Iinclude", "-Isrc/lib_json"], [], ["src/lib_json/*.cpp"], JSONCPP),
     ),
-    Project("zlib-ng (cmake, ninja)", crate("libz-ng-sys", "src/zlib-ng"), cmake("-DZLIB_ENABLE_TESTS=OFF", "-DZLIBNG_ENABLE_TESTS=OFF", "-DWITH_GTEST=OFF")),
+    Project("libdeflate (cmake, ninja)", debian("libdeflate"), cmake()),
     Project("jsoncpp (C++; meson, ninja)", debian("libjsoncpp"), meson("-Dtests=true")),
     Project("zlib (configure, make)", debian("zlib"), configure_and_make("static", "shared")),
 ]
@@ -430,6 +432,8 @@ def account(build):
             continue
         hits += hit
         left = expected - hit
+        # A build tool also links, and asks for versions.
+        refusals = [(token, unit) for token, unit in refusals if step.units is not None or token not in NO_COMPILE]
         for token, of_a_unit in refusals:
             count = left if not of_a_unit and step.units is not None else 1
             refused[token] = refused.get(token, 0) + count

@@ -62,6 +62,9 @@ impl Context<'_> {
         let explanation = self.explanation(prepared, unit);
         let direct = self.would_hit_directly(prepared, unit, &explanation)?;
         let keyed = self.key(prepared, unit)?;
+        if !matches!(direct, Direct::WouldHit) {
+            self.recover(prepared, unit, &explanation, &keyed);
+        }
         let now = Snapshot::take(self.world, self, &keyed.preprocessed.files);
         let by_text = || self.would_hit(prepared, unit, &explanation, &keyed, now.inputs());
         let would = match direct {
@@ -106,14 +109,14 @@ impl Context<'_> {
         let Some((seen, changed, appeared, held)) = nearest else { return };
         for (path, _) in &changed {
             let what = if self.world.stat(path).is_ok() { "changed" } else { "is gone" };
-            let _ = writeln!(text, "  differs: {} {} {what}", noun(path), path.display());
+            let _ = writeln!(text, "  differs: {} {} {what}", noun(path), plain(path).display());
         }
         for path in &appeared {
             let shadowed = shadowed(seen, path);
-            let (noun, path) = (noun(path), path.display());
+            let (noun, path) = (noun(path), plain(path).display());
             let _ = match shadowed {
                 Some(shadowed) => {
-                    writeln!(text, "  differs: new {noun} {path} now shadows {}", shadowed.display())
+                    writeln!(text, "  differs: new {noun} {path} now shadows {}", plain(shadowed).display())
                 }
                 None => writeln!(text, "  differs: new {noun} {path} stands where nothing was found before"),
             };
@@ -123,6 +126,11 @@ impl Context<'_> {
             let _ = writeln!(text, "  differs: what stands at {} changed", path.display());
         }
     }
+}
+
+/// A path as a person writes it: clang begins those of the source's own directory with `./`.
+fn plain(path: &Path) -> &Path {
+    path.strip_prefix("./").unwrap_or(path)
 }
 
 /// What to call a file.

@@ -5,26 +5,67 @@
 //! sources that were read, so the preprocessor is run once more and shown those in place of the present ones.
 
 use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use super::unit::Keyed;
-use super::{Context, Prepared};
+use super::{CompilerCall, Context, Prepared};
 use crate::argparse::Family;
 use crate::manifest::{Digester, Manifest, Mismatch, Snapshot, Version};
 use crate::planner::Unit;
 use crate::preprocess::FileFacts;
 use crate::recipe::digest::{BlobDigest, RecordName, UnitKey};
 use crate::store::RecordKind;
-use crate::transport::Job;
+use crate::transport::{Explanation, Job};
 use crate::world::{Access, Recording, Redirect, What};
 
 /// How many earlier versions are worth a preprocessor run.
 const MOST: usize = 2;
 
 impl Context<'_> {
+    /// What is known of the latest compile of this unit under other options, where they are such that the
+    /// text may be the same.
+    pub(super) fn earlier(&self, job: &Job<'_>) -> Option<Explanation> {
+        let bytes = self.store.load(RecordKind::Explanation, &job.unit).ok()??;
+        let earlier = Explanation::decode(&bytes)?;
+        let differences = job.explanation.record.differences(&earlier.record);
+        let shows = |field: &str| matches!(field, "preprocess" | "dependencies" | "environment" | "source");
+        let may_be = earlier.invocation != job.invocation && differences.iter().all(|d| shows(d.field));
+        may_be.then_some(earlier)
+    }
+
+    /// Sees to it that earlier results of this unit can be found by their text.
+    pub(super) fn recover(
+        &self,
+        prepared: &Prepared<'_>,
+        unit: &Unit,
+        explanation: &Explanation,
+        keyed: &Keyed,
+    ) {
+        let job = self.job(prepared, unit, OsStr::new(""), explanation);
+        self.recover_texts(prepared, unit, &job, keyed);
+        self.recover_earlier(prepared, &job, keyed);
+    }
+
+    /// Sees to it that the latest compile of this unit under other options can be found by its text.
+    fn recover_earlier(&self, prepared: &Prepared<'_>, job: &Job<'_>, keyed: &Keyed) {
+        let Some(earlier) = self.earlier(job).filter(|_| prepared.stdin.is_none()) else { return };
+        let args = earlier.args.iter().map(|arg| OsString::from_vec(arg.clone())).collect();
+        let call = CompilerCall { args, ..prepared.call.clone() };
+        let Ok(then) = self.prepare(&call) else { return };
+        for unit in &then.plan.units {
+            let explanation = self.explanation(&then, unit);
+            // Under another environment it was another invocation.
+            if explanation.invocation == earlier.invocation {
+                self.recover_texts(&then, unit, &self.job(&then, unit, OsStr::new(""), &explanation), keyed);
+            }
+        }
+    }
+
     /// Sees to it that earlier results of this invocation can be found by their text, where the present text
     /// is not known yet.
-    pub(super) fn recover_texts(&self, prepared: &Prepared<'_>, unit: &Unit, job: &Job<'_>, keyed: &Keyed) {
+    fn recover_texts(&self, prepared: &Prepared<'_>, unit: &Unit, job: &Job<'_>, keyed: &Keyed) {
         let is_known = |key: &UnitKey| {
             let name = RecordName::from_bytes(*key.as_bytes());
             !matches!(self.store.load(RecordKind::Result, &name), Ok(None))

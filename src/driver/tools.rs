@@ -113,7 +113,9 @@ pub fn explain(world: &dyn World, executable: &Path, command: &[OsString]) -> Re
     let asked = asked(world, executable, command)?;
     let config = Config::read(world);
     let log = Log::new(config.log.clone());
-    let store = Config { read_only: true, ..config.clone() }.open_store()?;
+    // What is told of earlier versions is kept; a store is not made for it.
+    let there = config.dir.as_ref().is_some_and(|dir| world.stat(dir).is_ok());
+    let store = Config { read_only: config.read_only || !there, ..config.clone() }.open_store()?;
     let context = Context { world, config: &config, log: &log, store: &store };
     let explained = context.explain(&asked);
     Ok(explained.unwrap_or_else(|aside| format!("{}\n", aside_error(&aside))))

@@ -38,7 +38,7 @@ impl Context<'_> {
             Direct::Hit(hit) => Baked::Hit(hit),
             Direct::WouldHit => transport.bake(&job, sink)?,
             // What was never seen has no earlier text either.
-            Direct::Unseen if self.world.records() && prepared.toolchain.is_dynamic() => {
+            Direct::Unseen if self.can_record(prepared) && self.earlier(&job).is_none() => {
                 transport.bake(&job, sink)?
             }
             Direct::Unseen => self.bake_text(prepared, unit, job, sink)?,
@@ -54,6 +54,11 @@ impl Context<'_> {
         Ok(self.account(unit, baked))
     }
 
+    /// Whether a compile can be recorded.
+    fn can_record(&self, prepared: &Prepared<'_>) -> bool {
+        self.world.records() && prepared.toolchain.is_dynamic() && !self.store.is_read_only()
+    }
+
     /// Bakes a unit by its preprocessed text.
     fn bake_text(
         &self,
@@ -63,12 +68,18 @@ impl Context<'_> {
         sink: Sink<'_>,
     ) -> Result<Baked, Aside> {
         let started = self.world.now();
-        let keyed = self.key(prepared, unit)?;
+        let keyed = match self.key(prepared, unit) {
+            // What the assembler reads is not in the text; a recording shows it.
+            Err(Aside::Refused(refusals)) if is_of_assembler(&refusals) && self.can_record(prepared) => {
+                return Ok(self.transport(prepared).bake(&job, sink)?);
+            }
+            keyed => keyed?,
+        };
         let confirm = || {
             let again = self.key(prepared, unit);
             again.is_ok_and(|again| again.key == keyed.key)
         };
-        self.recover_texts(prepared, unit, &job, &keyed);
+        self.recover(prepared, unit, job.explanation, &keyed);
         let text = Text { started, confirm: &confirm, ..self.text(prepared, &keyed) };
         Ok(self.transport(prepared).bake(&Job { text: Some(text), ..job }, sink)?)
     }
@@ -104,6 +115,7 @@ impl Context<'_> {
         Explanation {
             invocation: RecordName::from_bytes(*unit_key(&inputs).as_bytes()),
             record: KeyRecord::of(&inputs),
+            args: prepared.call.args.iter().map(|arg| arg.as_encoded_bytes().to_vec()).collect(),
             parts: parts.collect(),
         }
     }
@@ -157,7 +169,7 @@ impl Context<'_> {
         Ok(self.transport(prepared).look(&job, now)?)
     }
 
-    fn job<'k>(
+    pub(super) fn job<'k>(
         &self,
         prepared: &Prepared<'_>,
         unit: &Unit,
@@ -296,6 +308,7 @@ impl Context<'_> {
             }
             Baked::Compiled { exit, kept } => {
                 match kept {
+                    Kept::Precompiled => self.store.record(&Event::Refused { token: "precompiled-header" }),
                     Kept::TimeMacro => self.store.record(&Event::Refused { token: "time-macro" }),
                     Kept::StoreFailed => self.store.record(&Event::Error { token: "store" }),
                     Kept::Verified { same: false } => self.store.record(&Event::Difference),
@@ -306,6 +319,11 @@ impl Context<'_> {
             }
         }
     }
+}
+
+/// Whether nothing is in the way but files that only the assembler reads.
+fn is_of_assembler(refusals: &[Refusal]) -> bool {
+    refusals.iter().all(|refusal| refusal.token == "assembler-include")
 }
 
 /// A unit, preprocessed, with its key.

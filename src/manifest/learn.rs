@@ -42,12 +42,14 @@ pub enum Unlearnable {
 
 /// What is known beforehand of a recording.
 #[derive(Debug, Clone, Copy)]
-pub struct Knowledge {
+pub struct Knowledge<'a> {
     /// When the command was started, nanoseconds since the epoch.
     pub started: i128,
     /// Whether what the driver itself does decides nothing but which programs run (gcc's), for which the
     /// toolchain's identity answers.
     pub driver_aside: bool,
+    /// The names of the working directory. Whether it shows in the output is decided by the invocation.
+    pub directory: [&'a Path; 2],
 }
 
 /// Where nothing that stands there decides what a compiler makes.
@@ -63,7 +65,7 @@ impl Learned {
         world: &dyn World,
         digester: &dyn Digester,
         recording: &Recording,
-        knowledge: Knowledge,
+        knowledge: Knowledge<'_>,
     ) -> Result<Self, Unlearnable> {
         let written: HashSet<&Path> = recording
             .accesses
@@ -74,6 +76,7 @@ impl Learned {
         let matters = |access: &&Access| {
             !VIRTUAL.iter().any(|place| access.path.starts_with(place))
                 && !written.contains(&*access.path)
+                && !knowledge.directory.contains(&access.path.as_path())
                 && !(knowledge.driver_aside && *access.program == *recording.program)
         };
         let mut learned = Self::default();

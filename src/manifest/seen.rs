@@ -273,5 +273,8 @@ pub(super) fn target_of(world: &dyn World, path: &Path) -> Option<BlobDigest> {
 
 /// A digest over the path without links.
 pub(super) fn resolution_of(world: &dyn World, path: &Path) -> Option<BlobDigest> {
-    world.canonicalize(path).ok().map(|real| BlobDigest::of(real.as_os_str().as_bytes()))
+    let real = world.canonicalize(path).ok()?;
+    // A relative path means another place elsewhere, and the same to a compiler.
+    let real = if path.is_relative() { real.strip_prefix(world.cwd()).unwrap_or(&real) } else { &real };
+    Some(BlobDigest::of(real.as_os_str().as_bytes()))
 }

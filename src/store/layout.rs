@@ -27,9 +27,9 @@ pub(super) const VERSION: u32 = 1;
 /// Tells what a record is for; each kind is a directory of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RecordKind {
-    /// What a compile produced: digests of outputs and diagnostics. These are the store's entries.
+    /// What compiles of some preprocessed text produced: digests of outputs and diagnostics.
     Result,
-    /// What an invocation read and looked for.
+    /// What an invocation read and looked for, and what came of it. These are the store's entries.
     Manifest,
     /// A compiler's identity.
     Toolchain,

@@ -37,7 +37,7 @@ pub(super) struct Item {
     pub(super) path: PathBuf,
     used: (i64, i64),
     charge: u64,
-    is_result: bool,
+    is_entry: bool,
 }
 
 /// All blobs and records. What disappears on the way is left out.
@@ -48,12 +48,12 @@ pub(super) fn items(layout: &Layout) -> Result<Vec<Item>, StoreError> {
         if OWN.iter().any(|own| name == *own) {
             continue;
         }
-        let is_result = name == RecordKind::Result.directory();
+        let is_entry = name == RecordKind::Manifest.directory();
         for shard in directories(&kind)? {
             for entry in entries(&shard)? {
                 let Ok(meta) = entry.metadata() else { continue };
                 let used = (meta.mtime(), meta.mtime_nsec());
-                items.push(Item { path: entry.path(), used, charge: files::charge(meta.len()), is_result });
+                items.push(Item { path: entry.path(), used, charge: files::charge(meta.len()), is_entry });
             }
         }
     }
@@ -80,7 +80,7 @@ pub(super) fn usage(layout: &Layout) -> Result<(u64, u64), StoreError> {
 }
 
 fn sum(items: &[Item]) -> (u64, u64) {
-    items.iter().fold((0, 0), |(bytes, entries), i| (bytes + i.charge, entries + u64::from(i.is_result)))
+    items.iter().fold((0, 0), |(bytes, entries), i| (bytes + i.charge, entries + u64::from(i.is_entry)))
 }
 
 /// Who asks for a collection.
@@ -123,7 +123,7 @@ pub(super) fn collect(
                 continue;
             }
             bytes -= item.charge;
-            entries -= u64::from(item.is_result);
+            entries -= u64::from(item.is_entry);
             done.freed += item.charge;
             done.removed += 1;
         }

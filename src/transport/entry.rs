@@ -128,6 +128,8 @@ pub struct Explanation {
     pub invocation: RecordName,
     /// The fields of the invocation.
     pub record: KeyRecord,
+    /// The arguments that it was given.
+    pub args: Vec<Vec<u8>>,
     /// The compiler's parts, by name and digest.
     pub parts: Vec<(String, BlobDigest)>,
 }

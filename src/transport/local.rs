@@ -256,6 +256,10 @@ impl LocalTransport<'_> {
             Unlearnable::Changed(_) => Kept::InputsChanged,
             Unlearnable::Special(_) => Kept::NotRecorded,
         })?;
+        let precompiled = |path: &Path| path.extension().is_some_and(|ext| ext == "gch" || ext == "pch");
+        if learned.files().any(|(path, _, _)| precompiled(path)) {
+            return Err(Kept::Precompiled);
+        }
         match (recording.clock, learned.traits().has(Traits::TIME)) {
             (false, _) => Ok(learned),
             (true, true) => Err(Kept::TimeMacro),
@@ -264,7 +268,10 @@ impl LocalTransport<'_> {
     }
 
     fn learn(&self, recording: &Recording, started: i128) -> Result<Learned, Unlearnable> {
-        let knowledge = Knowledge { started, driver_aside: self.family == Family::Gcc };
+        let cwd = self.world.cwd();
+        let named = self.world.environment().get("PWD").map_or(cwd, Path::new);
+        let directory = [cwd, named];
+        let knowledge = Knowledge { started, driver_aside: self.family == Family::Gcc, directory };
         Learned::of(self.world, self.digester, recording, knowledge)
     }
 

@@ -147,6 +147,8 @@ pub enum Kept {
     InputsChanged,
     /// It holds the time of day.
     TimeMacro,
+    /// It read a precompiled header.
+    Precompiled,
     /// It asked for the date; the next time, its preprocessed text decides.
     Dated,
     /// It is not known what it read.
@@ -170,6 +172,7 @@ impl std::fmt::Display for Kept {
             Self::Failed => "not stored: the compile failed",
             Self::InputsChanged => "not stored: a file that it read changed meanwhile",
             Self::TimeMacro => "not stored: it holds the time of day",
+            Self::Precompiled => "not stored: it read a precompiled header",
             Self::Dated => "not stored: it asked for the date",
             Self::NotRecorded => "not stored: it is not known what it read",
             Self::OutputMissing => "not stored: an output is missing",

@@ -45,16 +45,16 @@ fn using_a_record_keeps_it() {
     let dir = temporary();
     let store = open(dir.path());
     for of in ["loaded", "touched", "left"] {
-        store.save(RecordKind::Result, &name(of), b"value").unwrap();
+        store.save(RecordKind::Manifest, &name(of), b"value").unwrap();
     }
     for path in files(&dir.path().join("v1/results")) {
         age(&path, 5000);
     }
-    assert!(store.load(RecordKind::Result, &name("loaded")).unwrap().is_some());
-    store.touch(RecordKind::Result, &name("touched"));
+    assert!(store.load(RecordKind::Manifest, &name("loaded")).unwrap().is_some());
+    store.touch(RecordKind::Manifest, &name("touched"));
     let done = open_limited(dir.path(), 2 * 4096 + 1000).gc().unwrap();
     assert_eq!((done.removed, done.entries), (1, 2));
-    assert_eq!(store.load(RecordKind::Result, &name("left")).unwrap(), None);
+    assert_eq!(store.load(RecordKind::Manifest, &name("left")).unwrap(), None);
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn writers_keep_the_store_within_its_limit() {
         // As wrappers do: one process for each compile.
         let store = open_limited(dir.path(), limit);
         store.put_blob(format!("object {i}").as_bytes()).unwrap();
-        store.save(RecordKind::Result, &name(&i.to_string()), b"value").unwrap();
+        store.save(RecordKind::Manifest, &name(&i.to_string()), b"value").unwrap();
         store.record(&Event::Miss);
         assert!(store.statistics().unwrap().bytes <= limit, "after {i}");
     }
@@ -92,7 +92,7 @@ fn no_limit_is_zero() {
     let dir = temporary();
     let store = open_limited(dir.path(), 0);
     for i in 0..100_u32 {
-        store.save(RecordKind::Result, &name(&i.to_string()), b"value").unwrap();
+        store.save(RecordKind::Manifest, &name(&i.to_string()), b"value").unwrap();
         store.record(&Event::Miss);
     }
     assert_eq!(store.gc().unwrap().removed, 0);
@@ -157,7 +157,7 @@ fn a_read_only_store_is_not_written_at_all() {
     let at = dir.path().join("store");
     let writer = open(&at);
     let digest = writer.put_blob(b"bytes").unwrap();
-    writer.save(RecordKind::Result, &name("a"), b"value").unwrap();
+    writer.save(RecordKind::Manifest, &name("a"), b"value").unwrap();
     writer.record(&Event::Miss);
     drop(writer);
     let state = || {
@@ -170,12 +170,12 @@ fn a_read_only_store_is_not_written_at_all() {
     let before = state();
     let store = open_read_only(&at);
     assert!(store.read_blob(&digest).unwrap().is_some());
-    assert!(store.load(RecordKind::Result, &name("a")).unwrap().is_some());
+    assert!(store.load(RecordKind::Manifest, &name("a")).unwrap().is_some());
     let out = dir.path().join("out");
     let staged = store.stage(&digest, &out, false, bakeplan::store::Placement::Replace).unwrap();
     staged.unwrap().commit().unwrap();
     store.touch_blob(&digest);
-    store.touch(RecordKind::Result, &name("a"));
+    store.touch(RecordKind::Manifest, &name("a"));
     store.record(&Event::Miss);
     let (_one, _other) = (store.lock(&name("a")).unwrap(), store.lock(&name("a")).unwrap());
     assert_eq!(store.statistics().unwrap().misses, 1);
@@ -183,7 +183,7 @@ fn a_read_only_store_is_not_written_at_all() {
     let refused = [
         store.put_blob(b"other").err(),
         store.put_blob(b"bytes").err(),
-        store.save(RecordKind::Result, &name("a"), b"other").err(),
+        store.save(RecordKind::Manifest, &name("a"), b"other").err(),
         store.gc().err(),
         store.clear().err(),
         store.zero_statistics().err(),
