@@ -61,6 +61,11 @@ impl From<TransportError> for Aside {
 
 /// Handles one call of the program. What the compiler says goes to `sink`.
 pub fn run(world: &dyn World, call: &Call, sink: Sink<'_>) -> Ending {
+    run_with(world, &Config::read(world), call, sink)
+}
+
+/// As [`run`], with a configuration that comes from elsewhere than the environment.
+pub fn run_with(world: &dyn World, config: &Config, call: &Call, sink: Sink<'_>) -> Ending {
     match who(world, call) {
         Called::Tool => Ending::Tool,
         Called::Broken(message) => Ending::Broken(message),
@@ -69,7 +74,7 @@ pub fn run(world: &dyn World, call: &Call, sink: Sink<'_>) -> Ending {
             Ending::Exec(CompilerCall { program: compiler, argv0: call.argv0.clone(), args })
         }
         Called::Missing(name) => Ending::Missing(name),
-        Called::Compiler(call) => match compile(world, &call, sink) {
+        Called::Compiler(call) => match compile(world, config, &call, sink) {
             Some(exit) => Ending::Exit(exit),
             None => Ending::Exec(call),
         },
@@ -87,8 +92,7 @@ fn with_sysroot(sysroot: &Path, args: &[OsString]) -> Vec<OsString> {
 }
 
 /// `None` when the real compiler is to be run as it was called.
-fn compile(world: &dyn World, call: &CompilerCall, sink: Sink<'_>) -> Option<Exit> {
-    let config = Config::read(world);
+fn compile(world: &dyn World, config: &Config, call: &CompilerCall, sink: Sink<'_>) -> Option<Exit> {
     if config.disable {
         return None;
     }
@@ -103,7 +107,7 @@ fn compile(world: &dyn World, call: &CompilerCall, sink: Sink<'_>) -> Option<Exi
             return None;
         }
     };
-    let context = Context { world, config: &config, log: &log, store: &store };
+    let context = Context { world, config, log: &log, store: &store };
     let prepared = match context.prepare(call) {
         Ok(prepared) => prepared,
         Err(aside) => {
