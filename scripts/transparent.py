@@ -83,6 +83,7 @@ class Sources:
     def __init__(self, scratch, crates):
         self.scratch = scratch
         self.manifests = {}
+        self.unpacked = {}
         if crates:
             self.fetch_crates(crates)
 
@@ -117,12 +118,15 @@ class Sources:
                 file.write(f"deb-src [signed-by={keyring}] http://deb.debian.org/debian {codename} main\n")
             quiet(["apt-get", *options, "update"], root)
         place = os.path.join(root, name)
+        if name in self.unpacked:
+            return self.unpacked[name]
         os.makedirs(place)
         quiet(["apt-get", *options, "source", "--download-only", name], place)
         (archive,) = glob.glob(f"{place}/*.orig.tar.*")
         with tarfile.open(archive) as tar:
             tar.extractall(place, **({"filter": "tar"} if hasattr(tarfile, "tar_filter") else {}))
         (directory,) = [entry.path for entry in os.scandir(place) if entry.is_dir()]
+        self.unpacked[name] = directory
         return directory
 
 

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::Digester;
 use super::seen::{
-    DirectoryState, Present, Searched, Seen, SeenFile, first_same, kind, resolution_of, target_of, twin_of,
+    DirectoryState, Present, Searched, Seen, SeenFile, first_same, is_absent, kind, resolution_of, target_of,
+    twin_of,
 };
 use crate::preprocess::Traits;
 use crate::recipe::digest::BlobDigest;
@@ -180,7 +181,7 @@ impl Learned {
     }
 
     fn missing(&mut self, world: &dyn World, path: &Path, started: i128) -> Result<(), Unlearnable> {
-        if world.stat(path).is_ok() {
+        if !is_absent(world, path) {
             return Err(Unlearnable::Changed(path.to_owned()));
         }
         // The first name on the way that is missing stands for all below it.

@@ -1,6 +1,7 @@
 //! What a compile saw of the file system: what it read, and what it looked for in vain.
 
 use std::ffi::OsStr;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -177,7 +178,7 @@ impl Seen<'_> {
             searched.names.iter().map(move |name| directory.join(path(name)))
         });
         let alone = self.absent.iter().map(|absent| path(absent).to_owned());
-        named.chain(alone).filter(|path| world.stat(path).is_ok()).collect()
+        named.chain(alone).filter(|path| !is_absent(world, path)).collect()
     }
 
     fn files_hold(&self, world: &dyn World, digester: &dyn Digester) -> Result<(), Mismatch> {
@@ -237,11 +238,11 @@ impl Seen<'_> {
                 return Err(Mismatch::Other(directory.to_owned()));
             }
             let names = searched.names.iter().map(|name| directory.join(path(name)));
-            if let Some(there) = names.into_iter().find(|name| world.stat(name).is_ok()) {
+            if let Some(there) = names.into_iter().find(|name| !is_absent(world, name)) {
                 return Err(Mismatch::Appeared(there));
             }
         }
-        match self.absent.iter().map(|absent| path(absent)).find(|absent| world.stat(absent).is_ok()) {
+        match self.absent.iter().map(|absent| path(absent)).find(|absent| !is_absent(world, absent)) {
             Some(there) => Err(Mismatch::Appeared(there.to_owned())),
             None => Ok(()),
         }
@@ -252,6 +253,13 @@ impl Seen<'_> {
 fn look(world: &dyn World, digester: &dyn Digester, path: &Path) -> Option<(Stat, BlobDigest)> {
     let stat = world.stat(path).ok().filter(Stat::is_file)?;
     Some((stat, digester.facts(path, &stat).ok()?.digest))
+}
+
+/// Whether nothing stands at a path. A loop of links is not nothing, nor is what may not be looked at:
+/// compilers fail there, where they pass over what is missing.
+pub(super) fn is_absent(world: &dyn World, path: &Path) -> bool {
+    use io::ErrorKind::{NotADirectory, NotFound};
+    world.stat(path).is_err_and(|error| matches!(error.kind(), NotFound | NotADirectory))
 }
 
 /// How a file is related to another of the same bytes.
