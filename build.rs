@@ -10,6 +10,7 @@ fn main() {
     let output = PathBuf::from(variable("OUT_DIR")).join("recorder.so");
     let system = (variable("CARGO_CFG_TARGET_OS"), variable("CARGO_CFG_TARGET_ARCH"));
     let known = matches!((system.0.as_str(), system.1.as_str()), ("linux", "x86_64" | "aarch64"));
+    link_statically();
     if !(known && compile(&output)) {
         // An empty one means: nothing can be recorded here.
         std::fs::write(&output, []).expect("the output directory can be written");
@@ -53,4 +54,41 @@ fn compile(output: &Path) -> bool {
             false
         }
     }
+}
+
+/// Links the wrapper statically where the C library is there as an archive: its start then takes half a
+/// millisecond less, as long as all the rest of a hit. Only where the machine's own compiler links for the
+/// machine itself.
+fn link_statically() {
+    let variable = |name: &str| env::var(name).unwrap_or_default();
+    let gnu = variable("CARGO_CFG_TARGET_OS") == "linux" && variable("CARGO_CFG_TARGET_ENV") == "gnu";
+    let plain = variable("HOST") == variable("TARGET") && variable("RUSTC_LINKER").is_empty();
+    let release = variable("PROFILE") == "release";
+    // Sanitizers and the like need the shared one.
+    let untouched = variable("CARGO_ENCODED_RUSTFLAGS").is_empty();
+    if !(gnu && plain && release && untouched) {
+        return;
+    }
+    let place = PathBuf::from(variable("OUT_DIR")).join("static");
+    if shadow(&place).is_some() {
+        for argument in [&format!("-L{}", place.display()), "-static", "-no-pie"] {
+            println!("cargo::rustc-link-arg-bin=brioche-cc={argument}");
+        }
+    }
+}
+
+/// Rust's own list of libraries asks for shared ones; in this directory, which is searched first, each of
+/// their names stands for the archive. `None` when one of them is missing.
+fn shadow(place: &Path) -> Option<()> {
+    std::fs::create_dir_all(place).ok()?;
+    let archive = |name: &str| {
+        let said = Command::new("cc").arg(format!("-print-file-name=lib{name}.a")).output().ok()?;
+        let path = PathBuf::from(String::from_utf8(said.stdout).ok()?.trim());
+        (path.is_absolute() && path.exists()).then_some(path)
+    };
+    for name in ["c", "m", "rt", "pthread", "util", "dl"] {
+        std::fs::write(place.join(format!("lib{name}.a")), format!("INPUT({})", archive(name)?.display()))
+            .ok()?;
+    }
+    std::fs::write(place.join("libgcc_s.a"), format!("INPUT({})", archive("gcc_eh")?.display())).ok()
 }

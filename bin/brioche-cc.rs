@@ -1,19 +1,51 @@
 //! `brioche-cc`: the drop-in wrapper. Reads the environment, calls the library, exits as it says.
+//!
+//! It begins where the C library calls it: Rust's own start reads `/proc/self/maps` and installs handlers for
+//! a stack that is too small, for which a hit has no use. What it does for closed descriptors is done here.
+
+#![no_main]
 
 use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::sync::{Arc, Once};
 
 use bakeplan::driver::{self, Call, CompilerCall, Ending};
 use bakeplan::world::{Environment, Exit, RealWorld, Stream};
 
 mod cli;
 
+/// Called by the C library.
+#[allow(unsafe_code, reason = "the name by which the C library calls it")]
+#[unsafe(no_mangle)]
+extern "C" fn main() -> i32 {
+    occupy_closed_descriptors();
+    wrapper()
+}
+
+/// Puts `/dev/null` where the caller has closed a standard stream, so that no file of ours gets its number
+/// and what is said.
+fn occupy_closed_descriptors() {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use rustix::stdio::{stderr, stdin, stdout};
+    let (input, output, errors) = (stdin(), stdout(), stderr());
+    let mut streams = [&input, &output, &errors].map(|stream| PollFd::new(stream, PollFlags::empty()));
+    let no_time = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let _ = poll(&mut streams, Some(&no_time));
+    for stream in streams {
+        if stream.revents().contains(PollFlags::NVAL) {
+            // The lowest number that is free is the first one that is closed.
+            let null = std::fs::File::options().read(true).write(true).open("/dev/null");
+            std::mem::forget(null);
+        }
+    }
+}
+
+/// Returns the exit status.
 #[allow(clippy::disallowed_methods, reason = "this is where the surroundings come in")]
-fn main() -> ExitCode {
+fn wrapper() -> i32 {
     let mut args = std::env::args_os();
     let argv0 = args.next().unwrap_or_else(|| "brioche-cc".into());
     let executable = std::env::current_exe().unwrap_or_else(|_| PathBuf::from(&argv0));
@@ -36,7 +68,7 @@ fn main() -> ExitCode {
 }
 
 /// In a directory that is gone the compiler may still do its work.
-fn without_directory(call: &Call) -> ExitCode {
+fn without_directory(call: &Call) -> i32 {
     match call.args.split_first() {
         Some((argv0, args)) => {
             let program = PathBuf::from(argv0);
@@ -47,36 +79,41 @@ fn without_directory(call: &Call) -> ExitCode {
 }
 
 /// Exits as the compiler did.
-fn leave(exit: Exit) -> ExitCode {
+fn leave(exit: Exit) -> i32 {
     match exit {
-        Exit::Code(code) => ExitCode::from(u8::try_from(code & 0xff).unwrap_or(1)),
+        Exit::Code(code) => code & 0xff,
         Exit::Signal(signal) => {
             let _ = signal_hook::low_level::emulate_default_handler(signal);
-            ExitCode::from(u8::try_from(128 + signal).unwrap_or(1))
+            128 + signal
         }
     }
 }
 
 /// Replaces this process; comes back only when that fails.
-fn exec(call: &CompilerCall) -> ExitCode {
+fn exec(call: &CompilerCall) -> i32 {
     let CompilerCall { program, argv0, args } = call;
     no_exec(argv0, &std::process::Command::new(program).arg0(argv0).args(args).exec())
 }
 
 /// Says why a program can't be run, with the exit status that a shell gives then.
-fn no_exec(name: &OsStr, error: &io::Error) -> ExitCode {
+fn no_exec(name: &OsStr, error: &io::Error) -> i32 {
     say(Stream::Stderr, format!("brioche-cc: {}: {error}\n", name.display()).as_bytes());
-    ExitCode::from(if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 })
+    if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 }
 }
 
 /// Says it as the wrapper of Brioche does.
-fn broken(message: &str) -> ExitCode {
+fn broken(message: &str) -> i32 {
     say(Stream::Stderr, format!("brioche-cc error: {message}\n").as_bytes());
-    ExitCode::FAILURE
+    1
 }
 
-/// Writes all of it, waiting where a pipe does not block. A reader that is gone is no error of ours.
+/// Writes all of it, waiting where a pipe does not block. A reader that is gone is no error of ours, and
+/// no end either while a compiler is at work.
 fn say(stream: Stream, bytes: &[u8]) {
+    static HEEDLESS: Once = Once::new();
+    HEEDLESS.call_once(|| {
+        let _ = signal_hook::flag::register(signal_hook::consts::SIGPIPE, Arc::default());
+    });
     let (out, err) = (io::stdout(), io::stderr());
     let fd = match stream {
         Stream::Stdout => out.as_fd(),

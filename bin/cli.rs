@@ -1,7 +1,6 @@
 //! The program's own options.
 
 use std::ffi::OsString;
-use std::process::ExitCode;
 
 use bakeplan::driver::tools::{self, PlanForm, ToolError};
 use bakeplan::driver::{Call, Config};
@@ -75,14 +74,14 @@ enum Form {
 }
 
 /// Runs the tool that the call names.
-pub(crate) fn run(world: &RealWorld, call: &Call) -> ExitCode {
+pub(crate) fn run(world: &RealWorld, call: &Call) -> i32 {
     let args = std::iter::once(&call.argv0).chain(&call.args);
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {
             let stream = if error.use_stderr() { Stream::Stderr } else { Stream::Stdout };
             super::say(stream, error.to_string().as_bytes());
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+            return error.exit_code();
         }
     };
     match answer(world, call, &cli) {
@@ -92,15 +91,15 @@ pub(crate) fn run(world: &RealWorld, call: &Call) -> ExitCode {
         }
         Err(error) => {
             super::say(Stream::Stderr, format!("brioche-cc: {error}\n").as_bytes());
-            ExitCode::FAILURE
+            1
         }
     }
 }
 
-fn answer(world: &RealWorld, call: &Call, cli: &Cli) -> Result<(String, ExitCode), ToolError> {
+fn answer(world: &RealWorld, call: &Call, cli: &Cli) -> Result<(String, i32), ToolError> {
     let Tool { plan, explain, show_stats, zero_stats, gc, clear, verify, config: _ } = cli.tool;
     let config = Config::read(world);
-    let done = |text| Ok((text, ExitCode::SUCCESS));
+    let done = |text| Ok((text, 0));
     if let Some(form) = plan {
         let form = match form {
             Form::Human => PlanForm::Human,
@@ -131,5 +130,5 @@ fn answer(world: &RealWorld, call: &Call, cli: &Cli) -> Result<(String, ExitCode
         return done("store emptied\n".to_owned());
     }
     let (text, clean) = tools::verify(&store)?;
-    Ok((text, if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE }))
+    Ok((text, if clean { 0 } else { 1 }))
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Aside, CompilerCall, Config, Log};
-use crate::argparse::{self, Arg, Compiler, Invocation, Refusal, Role};
+use crate::argparse::{self, Arg, Compiler, Family, Invocation, Refusal, Role};
 use crate::manifest::Digester;
 use crate::planner::{self, CompilePlan, environment};
 use crate::preprocess::{Driver, FileFacts, Traits};
@@ -69,10 +69,15 @@ impl<'a> Context<'a> {
         let invocation = self.parse(call)?;
         self.refuse_sources(&invocation)?;
         let toolchain = self.identify(call, &invocation)?;
-        let invocation = if toolchain.compiler == invocation.compiler {
-            invocation
+        let (invocation, toolchain) = if toolchain.compiler == invocation.compiler {
+            (invocation, toolchain)
         } else {
-            argparse::parse(&toolchain.compiler, &call.args, &self.reader())
+            let said = invocation.compiler.family;
+            let invocation = argparse::parse(&toolchain.compiler, &call.args, &self.reader());
+            // Of another family, other options choose its programs.
+            let again = toolchain.compiler.family != said;
+            let toolchain = if again { self.identify(call, &invocation)? } else { toolchain };
+            (invocation, toolchain)
         };
         let plan = planner::plan(&invocation).map_err(Aside::Refused)?;
         let files = self.named_files(&invocation)?;
@@ -112,18 +117,20 @@ impl<'a> Context<'a> {
     fn refuse_sources(&self, invocation: &Invocation) -> Result<(), Aside> {
         let included = invocation.args.iter().filter(|arg| matches!(arg.name, "-include" | "-imacros"));
         let included = included.filter_map(|arg| arg.value.as_ref());
-        let sources =
-            || invocation.sources.iter().map(|source| &source.path).filter(|path| path.as_os_str() != "-");
-        let mut names = sources().chain(included);
-        let consumed = |name: &&OsString| {
-            let stat = self.world.stat(Path::new(name));
-            name.as_os_str() != "/dev/null" && stat.is_ok_and(|stat| !stat.is_file() && !stat.is_dir())
-        };
-        if let Some(name) = names.find(consumed) {
-            return Err(refused("special-file", name, "it can be read only once"));
+        let sources = invocation.sources.iter().map(|source| &source.path);
+        let sources = sources.filter(|path| path.as_os_str() != "-").map(|path| (path, true));
+        let names = sources.chain(included.map(|name| (name, false)));
+        let mut missing = None;
+        for (name, is_source) in names {
+            match self.world.stat(Path::new(name)) {
+                Ok(stat) if !stat.is_file() && !stat.is_dir() && name.as_os_str() != "/dev/null" => {
+                    return Err(refused("special-file", name, "it can be read only once"));
+                }
+                Err(_) if is_source => missing = missing.or(Some(name)),
+                _ => {}
+            }
         }
-        let missing = |name: &&OsString| self.world.stat(Path::new(name)).is_err();
-        match sources().find(missing) {
+        match missing {
             Some(name) => {
                 Err(refused("missing-source", name, "clang compiles nothing then, not even others"))
             }
@@ -140,6 +147,11 @@ impl<'a> Context<'a> {
     pub(super) fn compiler(&self, call: &CompilerCall) -> Option<Compiler> {
         let named = |path: &Path| path.file_name().and_then(argparse::compiler_from_name);
         let called = named(Path::new(&call.argv0))?;
+        // A name that says what it is is believed until the compiler itself was looked at.
+        let name = call.argv0.as_encoded_bytes();
+        if called.family == Family::Clang || name.ends_with(b"gcc") || name.ends_with(b"g++") {
+            return Some(called);
+        }
         let behind = self.world.canonicalize(&call.program).ok().and_then(|path| named(&path));
         Some(Compiler { family: behind.unwrap_or(called).family, ..called })
     }
@@ -191,9 +203,13 @@ impl<'a> Context<'a> {
     /// `$PWD` where it names the working directory, as gcc and clang take it; else the real path.
     fn directory(&self) -> OsString {
         let named = self.world.environment().get("PWD").map(PathBuf::from).filter(|path| path.is_absolute());
-        let same = |path: &PathBuf| match (self.world.stat(path), self.world.stat(self.world.cwd())) {
-            (Ok(named), Ok(real)) => (named.device, named.inode) == (real.device, real.inode),
-            _ => false,
+        let cwd = self.world.cwd();
+        let same = |path: &PathBuf| {
+            path.as_os_str() == cwd.as_os_str()
+                || match (self.world.stat(path), self.world.stat(self.world.cwd())) {
+                    (Ok(named), Ok(real)) => (named.device, named.inode) == (real.device, real.inode),
+                    _ => false,
+                }
         };
         named.filter(same).unwrap_or_else(|| self.world.cwd().to_owned()).into_os_string()
     }

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::argparse::compiler_from_name;
-use crate::world::World;
+use crate::world::{Stat, World};
 
 /// A call of the program.
 #[derive(Debug, Clone)]
@@ -109,7 +109,7 @@ fn find(world: &dyn World, name: &OsStr, executable: &Path) -> Option<PathBuf> {
     let usable = |path: PathBuf| {
         let stat = world.stat(&path).ok()?;
         let runs = stat.is_file() && stat.mode & 0o111 != 0;
-        (runs && !is_ourselves(world, &path, executable)).then_some(path)
+        (runs && !is_ourselves(world, &path, &stat, executable)).then_some(path)
     };
     if name.as_bytes().contains(&b'/') {
         return usable(world.absolute(Path::new(name)));
@@ -119,20 +119,35 @@ fn find(world: &dyn World, name: &OsStr, executable: &Path) -> Option<PathBuf> {
         b"" => world.cwd().to_owned(),
         named => world.absolute(Path::new(OsStr::from_bytes(named))),
     });
-    directories.map(|directory| directory.join(name)).find_map(usable)
+    let mut seen = Vec::new();
+    let new = |directory: &PathBuf| {
+        let is_new = !seen.contains(directory);
+        seen.push(directory.clone());
+        is_new
+    };
+    directories.filter(new).map(|directory| directory.join(name)).find_map(usable)
+}
+
+/// The file name at the end of a chain of links.
+fn last_name(world: &dyn World, path: &Path) -> Option<OsString> {
+    let mut path = path.to_owned();
+    for _ in 0..16 {
+        let Ok(target) = world.read_link(&path) else { break };
+        path = path.parent().unwrap_or(Path::new("/")).join(target);
+    }
+    path.file_name().map(OsStr::to_owned)
 }
 
 /// Whether this is our own file, or a copy of it under another name: two copies that took each other for
 /// the compiler would call each other for ever.
-fn is_ourselves(world: &dyn World, path: &Path, executable: &Path) -> bool {
-    let (Ok(theirs), Ok(ours)) = (world.stat(path), world.stat(executable)) else { return false };
+fn is_ourselves(world: &dyn World, path: &Path, theirs: &Stat, executable: &Path) -> bool {
+    let Ok(ours) = world.stat(executable) else { return false };
     let same_file = (theirs.device, theirs.inode) == (ours.device, ours.inode);
     let same_bytes = || match (world.read(path), world.read(executable)) {
         (Ok(theirs), Ok(ours)) => theirs == ours,
         _ => false,
     };
-    let resolved = world.canonicalize(path).unwrap_or_else(|_| path.to_owned());
     same_file
-        || resolved.file_name() == Some(OsStr::new("brioche-cc"))
+        || last_name(world, path) == Some("brioche-cc".into())
         || theirs.size == ours.size && same_bytes()
 }

@@ -39,7 +39,7 @@ pub(super) fn read(layout: &Layout, digest: &BlobDigest) -> Result<Found<Content
         return Ok(Found::Corrupt(path));
     }
     if !layout.read_only {
-        files::touch(&content.file);
+        files::touch(&content);
     }
     Ok(Found::Whole(content))
 }

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
 
@@ -13,6 +14,8 @@ use super::layout::{Layout, make_dir};
 pub(super) struct Content {
     pub(super) file: File,
     pub(super) bytes: Vec<u8>,
+    /// When it was last used.
+    pub(super) modified: SystemTime,
 }
 
 /// Reads a file: `open`, `statx`, `read`. `None` when there is none.
@@ -22,12 +25,14 @@ pub(super) fn read(path: &Path) -> Result<Option<Content>, StoreError> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(StoreError::io("open", path)(e)),
     };
-    let bytes = contents(&file).map_err(StoreError::io("read", path))?;
-    Ok(Some(Content { file, bytes }))
+    let metadata = file.metadata().map_err(StoreError::io("look at", path))?;
+    let bytes = contents(&file, metadata.len()).map_err(StoreError::io("read", path))?;
+    let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+    Ok(Some(Content { file, bytes, modified }))
 }
 
-fn contents(file: &File) -> io::Result<Vec<u8>> {
-    let size = usize::try_from(file.metadata()?.len()).map_err(|_| io::ErrorKind::OutOfMemory)?;
+fn contents(file: &File, size: u64) -> io::Result<Vec<u8>> {
+    let size = usize::try_from(size).map_err(|_| io::ErrorKind::OutOfMemory)?;
     let mut bytes = Vec::new();
     // A damaged file system can claim any size: that is an error, no abort.
     bytes.try_reserve_exact(size).map_err(|_| io::ErrorKind::OutOfMemory)?;
@@ -61,8 +66,17 @@ const NOW: Timestamps = Timestamps {
     last_modification: Timespec { tv_sec: 0, tv_nsec: UTIME_NOW },
 };
 
-/// Marks an open file as just used. A file that is another user's stays as it is.
-pub(super) fn touch(file: &File) {
+/// Marks an open file as just used, where that was not noted lately. A file that is another user's stays
+/// as it is.
+pub(super) fn touch(content: &Content) {
+    const LATELY: Duration = Duration::from_secs(15 * 60);
+    if !content.modified.elapsed().is_ok_and(|age| age < LATELY) {
+        touch_file(&content.file);
+    }
+}
+
+/// Marks an open file as just used.
+pub(super) fn touch_file(file: &File) {
     let _ = rustix::fs::futimens(file, &NOW);
 }
 

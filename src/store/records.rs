@@ -60,11 +60,11 @@ pub(super) fn load(
 ) -> Result<Found<Vec<u8>>, StoreError> {
     let path = layout.record(kind, name);
     let Some(content) = files::read(&path)? else { return Ok(Found::Absent) };
+    if !layout.read_only {
+        files::touch(&content);
+    }
     let Some(value) = unseal(kind.directory(), name, content.bytes) else {
         return Ok(Found::Corrupt(path));
     };
-    if !layout.read_only {
-        files::touch(&content.file);
-    }
     Ok(Found::Whole(value))
 }

@@ -145,7 +145,7 @@ fn remove_unused(item: &Item) -> Result<bool, StoreError> {
 /// Removes what killed processes left behind. The time is the file system's, whose times are
 /// compared: that of a file just touched.
 fn sweep(layout: &Layout, just_touched: &File) -> u64 {
-    files::touch(just_touched);
+    files::touch_file(just_touched);
     let Ok(now) = just_touched.metadata().map(|m| m.mtime()) else { return 0 };
     lock::sweep(layout);
     let Ok(temporary) = entries(&layout.temporary()) else { return 0 };
