@@ -1,17 +1,16 @@
 //! From a recording of a compile to what it saw.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::Digester;
 use super::seen::{
-    DirectoryState, Present, Searched, Seen, SeenFile, first_same, is_absent, kind, resolution_of, target_of,
-    twin_of,
+    Present, Searched, Seen, SeenFile, first_same, is_absent, kind, resolution_of, target_of, twin_of,
 };
 use crate::preprocess::Traits;
 use crate::recipe::digest::BlobDigest;
-use crate::world::{Access, Kind, Recording, Stat, What, World};
+use crate::world::{Access, DirectoryState, Kind, Recording, Stat, What, World};
 
 /// What a compile saw, owned; [`Learned::seen`] is its form in a manifest.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,6 +21,7 @@ pub struct Learned {
     present: Vec<(PathBuf, Kind, Stat)>,
     links: Vec<(PathBuf, BlobDigest)>,
     resolved: Vec<(PathBuf, BlobDigest)>,
+    plain: BTreeSet<PathBuf>,
     traits: Traits,
 }
 
@@ -131,8 +131,15 @@ impl Learned {
             let first = *firsts.entry(*digest).or_insert(u32::try_from(index).unwrap_or(u32::MAX));
             let other = self.files.get(first as usize).filter(|_| (first as usize) < index);
             let twin = other.map(|(_, _, other)| twin_of(first, stat, other));
-            files.push(SeenFile { path: bytes(path), digest: *digest, twin });
+            files.push(SeenFile {
+                path: bytes(path),
+                digest: *digest,
+                plain: self.plain.contains(path),
+                twin,
+            });
         }
+        let read: HashSet<&Path> = self.files.iter().map(|(path, _, _)| path.as_path()).collect();
+        let plain = self.plain.iter().filter(|path| !read.contains(path.as_path()));
         let searched = self.searched.iter().map(|(path, names)| Searched {
             path: bytes(path),
             state: names.state,
@@ -151,6 +158,7 @@ impl Learned {
             absent: self.absent.iter().map(|path| bytes(path)).collect(),
             present: present.collect(),
             links: self.links.iter().map(|(path, target)| (bytes(path), *target)).collect(),
+            plain: plain.map(|path| bytes(path)).collect(),
             resolved: self.resolved.iter().map(|(path, target)| (bytes(path), *target)).collect(),
         }
     }
@@ -242,7 +250,13 @@ impl Learned {
         }
     }
 
+    /// Where no link is on the way, a path resolves to itself as long as none gets there.
     fn resolved(&mut self, world: &dyn World, path: &Path) -> Result<(), Unlearnable> {
+        let way: Vec<&Path> = path.ancestors().filter(|place| place.file_name().is_some()).collect();
+        if way.iter().all(|place| self.plain.contains(*place) || is_plain(world, place)) {
+            self.plain.extend(way.into_iter().map(Path::to_owned));
+            return Ok(());
+        }
         let target = resolution_of(world, path).ok_or_else(|| Unlearnable::Changed(path.to_owned()))?;
         self.resolved.push((path.to_owned(), target));
         Ok(())
@@ -255,6 +269,16 @@ impl Learned {
     }
 }
 
+/// Whether something stands at a path that is no link.
+fn is_plain(world: &dyn World, path: &Path) -> bool {
+    world.lstat(path).is_ok_and(|stat| !stat.is_symlink())
+}
+
+/// A path as a manifest has it: a slash at the end of a directory's name says nothing more.
 fn bytes(path: &Path) -> &[u8] {
-    path.as_os_str().as_bytes()
+    let bytes = path.as_os_str().as_bytes();
+    match bytes.strip_suffix(b"/") {
+        Some(shorter) if !shorter.is_empty() => shorter,
+        _ => bytes,
+    }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Digester;
 use crate::recipe::digest::BlobDigest;
-use crate::world::{Kind, Stat, World};
+use crate::world::{DirectoryState, Kind, Stat, World};
 
 /// All that a compile saw, so that a later one that would see the same can be told. Paths are as the
 /// compiler spelled them; relative ones mean the working directory of whoever asks.
@@ -31,9 +31,12 @@ pub struct Seen<'a> {
     /// Links that were read as links, and where they led.
     #[serde(borrow)]
     pub(super) links: Vec<(&'a [u8], BlobDigest)>,
-    /// Paths whose every link was resolved, and what they came to.
+    /// Paths whose every link was resolved, and what they came to; those that had a link on the way.
     #[serde(borrow)]
     pub(super) resolved: Vec<(&'a [u8], BlobDigest)>,
+    /// What was on the way of the others, and must not be a link: directories.
+    #[serde(borrow)]
+    pub(super) plain: Vec<&'a [u8]>,
 }
 
 /// A file that was read.
@@ -41,6 +44,8 @@ pub struct Seen<'a> {
 pub(super) struct SeenFile<'a> {
     pub(super) path: &'a [u8],
     pub(super) digest: BlobDigest,
+    /// Its links were resolved, and it was none itself.
+    pub(super) plain: bool,
     /// An earlier file of the same bytes, and how the two are related.
     pub(super) twin: Option<Twin>,
 }
@@ -67,16 +72,6 @@ pub(super) struct Searched<'a> {
     pub(super) listed: bool,
 }
 
-/// The identity and times of a directory. They tell whether its *own* names changed; nothing of what is
-/// below it, or behind a link in it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct DirectoryState {
-    device: u64,
-    inode: u64,
-    modified: i64,
-    changed: i64,
-}
-
 /// Something that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Present<'a> {
@@ -85,15 +80,6 @@ pub(super) struct Present<'a> {
     /// The index of the first of these that is the same thing: compilers leave out a directory that they
     /// are given twice.
     pub(super) same_as: u32,
-}
-
-impl DirectoryState {
-    /// `None` for what is no directory.
-    pub(super) fn of(stat: &Stat) -> Option<Self> {
-        let time = |time| i64::try_from(time).ok();
-        let Stat { device, inode, modified, changed, .. } = *stat;
-        stat.is_dir().then_some(Self { device, inode, modified: time(modified)?, changed: time(changed)? })
-    }
 }
 
 /// Why what an earlier compile saw would not be seen now.
@@ -157,15 +143,17 @@ impl Seen<'_> {
     pub fn holds(&self, world: &dyn World, digester: &dyn Digester, absences: bool) -> Result<(), Mismatch> {
         self.files_hold(world, digester)?;
         self.links_hold(world)?;
-        self.present_holds(world)?;
-        if absences { self.absences_hold(world) } else { Ok(()) }
+        let mut looked = Looked { world, known: Vec::new() };
+        self.plain_holds(&mut looked)?;
+        self.present_holds(&mut looked)?;
+        if absences { self.absences_hold(&mut looked) } else { Ok(()) }
     }
 
     /// The files whose bytes are other ones now, or that can't be read any more.
     #[must_use]
     pub fn changed(&self, world: &dyn World, digester: &dyn Digester) -> Vec<(PathBuf, BlobDigest)> {
         let differs = |file: &&SeenFile<'_>| {
-            look(world, digester, path(file.path)).is_none_or(|(_, d)| d != file.digest)
+            look(world, digester, file).is_none_or(|(_, digest)| digest != file.digest)
         };
         self.files.iter().filter(differs).map(|file| (path(file.path).to_owned(), file.digest)).collect()
     }
@@ -186,7 +174,7 @@ impl Seen<'_> {
         let mut stats = Vec::with_capacity(if twins { self.files.len() } else { 0 });
         for file in &self.files {
             let changed = || Mismatch::Changed(path(file.path).to_owned());
-            let (stat, digest) = look(world, digester, path(file.path)).ok_or_else(changed)?;
+            let (stat, digest) = look(world, digester, file).ok_or_else(changed)?;
             if digest != file.digest {
                 return Err(changed());
             }
@@ -213,24 +201,31 @@ impl Seen<'_> {
         }
     }
 
-    fn present_holds(&self, world: &dyn World) -> Result<(), Mismatch> {
+    fn plain_holds<'p>(&'p self, looked: &mut Looked<'_, 'p>) -> Result<(), Mismatch> {
+        match self.plain.iter().find(|bytes| !looked.is_plain(bytes)) {
+            Some(bytes) => Err(Mismatch::Other(path(bytes).to_owned())),
+            None => Ok(()),
+        }
+    }
+
+    fn present_holds<'p>(&'p self, looked: &mut Looked<'_, 'p>) -> Result<(), Mismatch> {
         let mut stats: Vec<Stat> = Vec::with_capacity(self.present.len());
-        for (index, present) in self.present.iter().enumerate() {
+        for present in &self.present {
             let other = || Mismatch::Other(path(present.path).to_owned());
-            let stat = world.stat(path(present.path)).map_err(|_| other())?;
+            let stat = looked.stat(present.path).ok_or_else(other)?;
             if kind(&stat) != present.kind || first_same(&stats, &stat) != present.same_as as usize {
                 return Err(other());
             }
-            debug_assert!(present.same_as as usize <= index);
             stats.push(stat);
         }
         Ok(())
     }
 
-    fn absences_hold(&self, world: &dyn World) -> Result<(), Mismatch> {
+    fn absences_hold<'p>(&'p self, looked: &mut Looked<'_, 'p>) -> Result<(), Mismatch> {
+        let world = looked.world;
         for searched in &self.searched {
             let directory = path(searched.path);
-            let now = world.stat(directory).ok().and_then(|stat| DirectoryState::of(&stat));
+            let now = looked.stat(searched.path).and_then(|stat| DirectoryState::of(&stat));
             if now.is_some() && now == searched.state {
                 continue;
             }
@@ -249,9 +244,39 @@ impl Seen<'_> {
     }
 }
 
+/// Directories that were looked at in this check, each once.
+struct Looked<'w, 'p> {
+    world: &'w dyn World,
+    known: Vec<(&'p [u8], Option<Stat>)>,
+}
+
+impl<'p> Looked<'_, 'p> {
+    fn known(&self, path: &[u8]) -> Option<Option<Stat>> {
+        self.known.iter().find(|(other, _)| *other == path).map(|(_, stat)| *stat)
+    }
+
+    /// What stands at a path, links followed.
+    fn stat(&mut self, bytes: &'p [u8]) -> Option<Stat> {
+        self.known(bytes).unwrap_or_else(|| {
+            let stat = self.world.stat(path(bytes)).ok();
+            self.known.push((bytes, stat));
+            stat
+        })
+    }
+
+    /// Whether no link stands at a path.
+    fn is_plain(&mut self, bytes: &'p [u8]) -> bool {
+        let stat = self.world.lstat(path(bytes)).ok().filter(|stat| !stat.is_symlink());
+        self.known.push((bytes, stat));
+        stat.is_some()
+    }
+}
+
 /// A readable file's stat and digest.
-fn look(world: &dyn World, digester: &dyn Digester, path: &Path) -> Option<(Stat, BlobDigest)> {
-    let stat = world.stat(path).ok().filter(Stat::is_file)?;
+fn look(world: &dyn World, digester: &dyn Digester, file: &SeenFile<'_>) -> Option<(Stat, BlobDigest)> {
+    let path = path(file.path);
+    let stat = if file.plain { world.lstat(path) } else { world.stat(path) };
+    let stat = stat.ok().filter(Stat::is_file)?;
     Some((stat, digester.facts(path, &stat).ok()?.digest))
 }
 

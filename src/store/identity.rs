@@ -2,8 +2,13 @@
 //! is the same.
 //!
 //! One table of fixed size, in sets of four slots; a file's device and inode choose the set, so a
-//! changed file takes the slot of what it was. There are no locks: each slot carries a checksum, and
-//! one that was cut off, or written by two at once, is as good as empty. A lookup is one `pread`.
+//! changed file takes the slot of what it was. The table is mapped once, after which a lookup is no system
+//! call. There are no locks: a reader copies a slot before it looks at it, and each slot carries a checksum,
+//! so that one that was cut off, or written by two at once, is as good as empty. Writers use `pwrite`, so
+//! that a full disk is an error and no signal. Only a table that has its whole length on disk is mapped
+//! (a hole of a full tmpfs is a signal when it is read); any other is read by `pread`, and made longer by
+//! the next writer. Nobody makes it shorter: whoever truncates it by hand under a running process ends that
+//! process.
 //!
 //! A slot is 128 bytes, numbers little-endian:
 //!
@@ -15,12 +20,13 @@
 //! | 76..84 | layout |
 //! | 84..88 | when it was written, in seconds |
 //! | 88..112 | zero |
-//! | 112..128 | checksum: BLAKE3 over a label and the rest |
+//! | 112..128 | checksum over the rest: two sums of 64 bits, each a chain of multiplications folded to 64 bits; a slot that is damaged by chance passes once in 2^64 or less. It guards against accidents, not against whoever may write the table |
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
+use std::ptr::NonNull;
 use std::sync::OnceLock;
 
 use super::error::StoreError;
@@ -31,10 +37,12 @@ use crate::world::Stat;
 const SLOT: usize = 128;
 const WAYS: usize = 4;
 const SET: usize = SLOT * WAYS;
-/// With four slots each: 131,072 files, 16 MiB when full. The file is sparse until then.
+/// With four slots each: 131,072 files, 16 MiB.
 const SETS: u64 = 1 << 15;
 const SUM: usize = 112;
-const LABEL: &[u8] = b"bakeplan identity 1";
+const FULL: u64 = SETS * SET as u64;
+/// What the checksums start from; another layout of slots has others.
+const LABEL: [u64; 2] = [0x6261_6b65_7061_6e31, 0x6964_656e_7469_7431];
 
 /// What is remembered of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,8 +60,62 @@ pub struct Remembered {
 #[derive(Debug)]
 pub struct Identity {
     store: Layout,
-    reader: OnceLock<Option<File>>,
+    reader: OnceLock<Reader>,
     writer: OnceLock<Option<File>>,
+}
+
+/// How the table is read.
+#[derive(Debug)]
+enum Reader {
+    Mapped(Map),
+    Opened(File),
+}
+
+/// The table, mapped to be read.
+#[derive(Debug)]
+struct Map(NonNull<u64>);
+
+// SAFETY: what is mapped is only read, by copies.
+#[allow(unsafe_code, reason = "a pointer to shared memory that is only read")]
+unsafe impl Send for Map {}
+// SAFETY: as above.
+#[allow(unsafe_code, reason = "a pointer to shared memory that is only read")]
+unsafe impl Sync for Map {}
+
+impl Map {
+    /// Maps a table that has its full length; anything else is none.
+    #[allow(unsafe_code, reason = "mapping is a system call")]
+    fn new(file: &File) -> Option<Self> {
+        use rustix::mm::{MapFlags, ProtFlags, mmap};
+        let whole = |m: &std::fs::Metadata| m.len() >= FULL && m.blocks() * 512 >= FULL;
+        let length = usize::try_from(FULL).ok().filter(|_| file.metadata().is_ok_and(|m| whole(&m)))?;
+        // SAFETY: a new mapping, at a place that the kernel chooses.
+        let at = unsafe { mmap(std::ptr::null_mut(), length, ProtFlags::READ, MapFlags::SHARED, file, 0) };
+        at.ok().and_then(|at| NonNull::new(at.cast())).map(Self)
+    }
+
+    /// A copy of the set that begins at this position.
+    #[allow(unsafe_code, reason = "reading shared memory")]
+    fn set(&self, position: u64) -> [u8; SET] {
+        let first = usize::try_from(position / 8).unwrap_or(0);
+        let mut set = [0; SET];
+        for (index, word) in set.chunks_exact_mut(8).enumerate() {
+            // SAFETY: positions lie inside of the table, whose whole length is mapped; another process may
+            // write at any time, so each word is read once and nothing is assumed of it.
+            let value = unsafe { self.0.add(first + index).read_volatile() };
+            word.copy_from_slice(&value.to_ne_bytes());
+        }
+        set
+    }
+}
+
+impl Drop for Map {
+    #[allow(unsafe_code, reason = "unmapping is a system call")]
+    fn drop(&mut self) {
+        let length = usize::try_from(FULL).unwrap_or(0);
+        // SAFETY: it was mapped with this length, and nobody has a reference into it.
+        let _ = unsafe { rustix::mm::munmap(self.0.as_ptr().cast(), length) };
+    }
 }
 
 /// The fields of a file that have to be the same.
@@ -79,18 +141,34 @@ impl Key {
 
     /// Where the set of this file begins.
     fn position(&self) -> u64 {
-        let hash = blake3::hash(self.file());
-        let mut low = [0; 8];
-        low.copy_from_slice(&hash.as_bytes()[..8]);
-        (u64::from_le_bytes(low) % SETS) * SET as u64
+        let [mixed, _] = sums(self.file());
+        (mixed % SETS) * SET as u64
     }
 }
 
+/// Two sums over words.
+fn sums(bytes: &[u8]) -> [u64; 2] {
+    let mut sums = LABEL;
+    for word in bytes.chunks_exact(8) {
+        let word = u64::from_le_bytes(array(word, 0));
+        sums[0] = fold(sums[0] ^ word, 0x9e37_79b9_7f4a_7c15);
+        sums[1] = fold(sums[1].rotate_left(23) ^ word, 0xd6e8_feb8_6659_fd93);
+    }
+    [fold(sums[0], sums[1] | 1), fold(sums[1], LABEL[0])]
+}
+
+/// Both halves of a product, as one.
+fn fold(one: u64, other: u64) -> u64 {
+    let product = u128::from(one ^ other.rotate_right(17)) * u128::from(other);
+    let bytes = product.to_le_bytes();
+    u64::from_le_bytes(array(&bytes, 0)) ^ u64::from_le_bytes(array(&bytes, 8))
+}
+
 fn checksum(slot: &[u8]) -> [u8; 16] {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(LABEL).update(&slot[..SUM]);
+    let [first, second] = sums(&slot[..SUM]);
     let mut sum = [0; 16];
-    sum.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    sum[..8].copy_from_slice(&first.to_le_bytes());
+    sum[8..].copy_from_slice(&second.to_le_bytes());
     sum
 }
 
@@ -139,7 +217,10 @@ impl Identity {
     #[must_use]
     pub fn get(&self, stat: &Stat) -> Option<Remembered> {
         let key = Key::new(stat)?;
-        let set = self.set(key)?;
+        let set = match self.reader()? {
+            Reader::Mapped(map) => map.set(key.position()),
+            Reader::Opened(file) => read_set(file, key.position())?,
+        };
         let slot = set.chunks_exact(SLOT).find(|slot| slot[..40] == key.0 && is_whole(slot))?;
         Some(decode(slot))
     }
@@ -151,30 +232,20 @@ impl Identity {
     pub fn put(&self, stat: &Stat, read_at: i128, what: &Remembered) -> bool {
         let Some(key) = Key::new(stat).filter(|_| stat.is_settled(read_at)) else { return false };
         let Some(file) = self.writer() else { return false };
-        let set = self.set(key).unwrap_or([0; SET]);
+        let set = read_set(file, key.position()).unwrap_or([0; SET]);
         let way = choose(&set, key);
         let seconds = u32::try_from(read_at / 1_000_000_000).unwrap_or(0);
         let position = key.position() + (way * SLOT) as u64;
         file.write_all_at(&encode(key, seconds, what), position).is_ok()
     }
 
-    /// The set of a file; what lies beyond the end of the table is empty.
-    fn set(&self, key: Key) -> Option<[u8; SET]> {
-        let file = match self.writer.get() {
-            Some(writer) => writer.as_ref(),
-            None => self.reader.get_or_init(|| File::open(self.store.identity()).ok()).as_ref(),
-        }?;
-        let mut set = [0; SET];
-        let mut filled = 0;
-        while filled < SET {
-            match file.read_at(&mut set[filled..], key.position() + filled as u64) {
-                Ok(0) => break,
-                Ok(n) => filled += n,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return None,
-            }
+    fn reader(&self) -> Option<&Reader> {
+        if let Some(reader) = self.reader.get() {
+            return Some(reader);
         }
-        Some(set)
+        let file = File::open(self.store.identity()).ok()?;
+        let reader = Map::new(&file).map_or_else(|| Reader::Opened(file), Reader::Mapped);
+        Some(self.reader.get_or_init(|| reader))
     }
 
     fn writer(&self) -> Option<&File> {
@@ -190,8 +261,25 @@ impl Identity {
             }
             other => other.ok(),
         };
-        self.writer.get_or_init(open_or_create).as_ref()
+        let whole = || {
+            let file = open_or_create()?;
+            if file.metadata().ok()?.len() < FULL {
+                use rustix::fs::{FallocateFlags, fallocate, ftruncate};
+                fallocate(&file, FallocateFlags::empty(), 0, FULL)
+                    .or_else(|_| ftruncate(&file, FULL))
+                    .ok()?;
+            }
+            Some(file)
+        };
+        self.writer.get_or_init(whole).as_ref()
     }
+}
+
+/// The set at a position, as the file has it.
+fn read_set(file: &File, position: u64) -> Option<[u8; SET]> {
+    let mut set = [0; SET];
+    file.read_exact_at(&mut set, position).ok()?;
+    Some(set)
 }
 
 /// The slot to write: the file's own, else one that is empty or damaged, else the oldest.

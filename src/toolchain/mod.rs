@@ -73,7 +73,7 @@ pub fn identify(
         let mut survey = Survey::new(world, memo);
         let toolchain = survey_all(&mut survey, request)?;
         if survey.watch.holds(world) {
-            memo.save(&name, &record::store(&name, &toolchain, &survey.watch));
+            memo.save(&name, &record::store(world, &name, &toolchain, &survey.watch));
             return Ok(toolchain);
         }
     }

@@ -12,7 +12,7 @@ use super::request::{Part, Request, Toolchain};
 use super::watch::{self, Watch};
 use crate::argparse::{Compiler, Family, Version};
 use crate::recipe::digest::{BlobDigest, RecordName};
-use crate::world::{Stat, World};
+use crate::world::{DirectoryState, Stat, World};
 
 /// The variables that choose programs, libraries or configuration files.
 const VARIABLES: [&str; 8] = [
@@ -36,6 +36,15 @@ struct Record {
     version: (u16, u16),
     parts: Vec<(String, Vec<u8>, BlobDigest)>,
     places: Vec<Place>,
+    absences: Vec<Absence>,
+}
+
+/// Names that were not there, in a directory whose times tell whether any of them is now.
+#[derive(Serialize, Deserialize)]
+struct Absence {
+    directory: Vec<u8>,
+    state: DirectoryState,
+    names: Vec<Vec<u8>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -61,7 +70,7 @@ const LISTS: [&str; 8] = [
 /// The name under which the answer to a request is filed: everything that decides where is looked.
 pub(super) fn name(world: &dyn World, request: &Request<'_>) -> RecordName {
     let Request { driver, argv0, cxx, options, frontends, links } = request;
-    let mut encoding = Encoding::new("bakeplan toolchain record 1");
+    let mut encoding = Encoding::new("bakeplan toolchain record 2");
     encoding.field(driver.as_os_str().as_bytes());
     encoding.field(argv0.as_bytes());
     encoding.number(u64::from(*cxx));
@@ -119,28 +128,61 @@ fn depends_on_cwd(option: &OsStr) -> bool {
 }
 
 /// The record of an answer.
-pub(super) fn store(name: &RecordName, toolchain: &Toolchain, watch: &Watch) -> Vec<u8> {
+pub(super) fn store(world: &dyn World, name: &RecordName, toolchain: &Toolchain, watch: &Watch) -> Vec<u8> {
     let Toolchain { digest: _, compiler, parts } = toolchain;
     let Compiler { family, cxx, version: Version(major, minor) } = *compiler;
     let bytes = |path: &Path| path.as_os_str().as_bytes().to_vec();
+    let (places, absences) = places(world, watch);
     let record = Record {
         clang: family == Family::Clang,
         cxx,
         version: (major, minor),
         parts: parts.iter().map(|p| (p.name.clone(), bytes(&p.path), p.digest)).collect(),
-        places: places(watch),
+        places,
+        absences,
     };
     seal(name, &record)
 }
 
-fn places(watch: &Watch) -> Vec<Place> {
-    let place = |(path, seen): (&Path, &watch::Seen)| Place {
-        path: path.as_os_str().as_bytes().to_vec(),
-        stat: seen.stat,
-        digest: seen.digest,
-        settled: seen.settled,
-    };
-    watch.iter().map(place).collect()
+/// The places one by one, and those where nothing was by the directory that would hold them.
+fn places(world: &dyn World, watch: &Watch) -> (Vec<Place>, Vec<Absence>) {
+    let mut absences: Vec<Absence> = Vec::new();
+    let mut places = Vec::new();
+    for (path, seen) in watch.iter() {
+        let absent = if seen.stat.is_none() { absent_name(world, path) } else { None };
+        let bytes = |path: &Path| path.as_os_str().as_bytes().to_vec();
+        match absent {
+            Some((directory, state, name)) => {
+                let directory = bytes(directory);
+                match absences.iter_mut().find(|absence| absence.directory == directory) {
+                    Some(absence) => absence.names.push(bytes(name)),
+                    None => absences.push(Absence { directory, state, names: vec![bytes(name)] }),
+                }
+            }
+            None => places.push(Place {
+                path: bytes(path),
+                stat: seen.stat,
+                digest: seen.digest,
+                settled: seen.settled,
+            }),
+        }
+    }
+    (places, absences)
+}
+
+/// The directory in which there is no such name, where its times tell; not behind a link that dangles.
+fn absent_name<'p>(world: &dyn World, path: &'p Path) -> Option<(&'p Path, DirectoryState, &'p Path)> {
+    let directory = path.parent()?;
+    let stat = world.stat(directory).ok().filter(|stat| stat.is_settled(world.now()))?;
+    let state = DirectoryState::of(&stat)?;
+    world.lstat(path).is_err().then_some((directory, state, Path::new(path.file_name()?)))
+}
+
+fn still_absent(world: &dyn World, absence: &Absence) -> bool {
+    let directory = Path::new(OsStr::from_bytes(&absence.directory));
+    let now = world.stat(directory).ok().and_then(|stat| DirectoryState::of(&stat));
+    let is_gone = |name: &Vec<u8>| world.stat(&directory.join(OsStr::from_bytes(name))).is_err();
+    now == Some(absence.state) || absence.names.iter().all(is_gone)
 }
 
 /// The answer in a record, if everything that it depends on is as it was.
@@ -171,10 +213,13 @@ pub(super) fn restore(
             refreshed |= place.settled;
         }
     }
+    if !record.absences.iter().all(|absence| still_absent(world, absence)) {
+        return None;
+    }
     if refreshed {
         memo.save(name, &seal(name, &record));
     }
-    let Record { clang, cxx, version: (major, minor), parts, places: _ } = record;
+    let Record { clang, cxx, version: (major, minor), parts, .. } = record;
     let family = if clang { Family::Clang } else { Family::Gcc };
     let part = |(name, path, digest)| Part { name, path: PathBuf::from(OsString::from_vec(path)), digest };
     let compiler = Compiler { family, cxx, version: Version(major, minor) };

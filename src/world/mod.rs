@@ -2,6 +2,7 @@
 //! library reads them, so that every decision can be replayed from a scripted world in a test.
 
 mod access;
+mod directory;
 mod process;
 mod real;
 #[cfg(target_os = "linux")]
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 pub use access::{Access, Kind, Recording, Redirect, What};
+pub use directory::DirectoryState;
 pub use real::RealWorld;
 pub use scripted::ScriptedWorld;
 pub use transcript::Transcript;

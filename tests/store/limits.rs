@@ -47,7 +47,7 @@ fn using_a_record_keeps_it() {
     for of in ["loaded", "touched", "left"] {
         store.save(RecordKind::Manifest, &name(of), b"value").unwrap();
     }
-    for path in files(&dir.path().join("v1/results")) {
+    for path in files(&dir.path().join("v1/manifests")) {
         age(&path, 5000);
     }
     assert!(store.load(RecordKind::Manifest, &name("loaded")).unwrap().is_some());
