@@ -14,7 +14,7 @@ use super::{CompilerCall, Context, Prepared};
 use crate::argparse::Family;
 use crate::manifest::{Digester, Manifest, Mismatch, Snapshot, Version};
 use crate::planner::Unit;
-use crate::preprocess::FileFacts;
+use crate::preprocess::{FileFacts, differs_in_code};
 use crate::recipe::digest::{BlobDigest, RecordName, UnitKey};
 use crate::store::RecordKind;
 use crate::transport::{Explanation, Job};
@@ -33,6 +33,19 @@ impl Context<'_> {
         let shows = |field: &str| matches!(field, "preprocess" | "dependencies" | "environment" | "source");
         let may_be = earlier.invocation != job.invocation && differences.iter().all(|d| shows(d.field));
         may_be.then_some(earlier)
+    }
+
+    /// Whether the text is sure enough to be another one than the latest time that no preprocessor need tell:
+    /// code has changed, or what it was is not known any more.
+    pub(super) fn text_is_another(&self, job: &Job<'_>) -> bool {
+        let Ok(Some(record)) = self.store.load(RecordKind::Manifest, &job.invocation) else { return false };
+        let manifest = Manifest::decode(&record);
+        let Some(latest) = manifest.versions().first() else { return false };
+        let differs = |(path, digest): &(PathBuf, BlobDigest)| match self.store.read_blob(digest) {
+            Ok(Some(old)) => self.world.read(path).is_ok_and(|new| differs_in_code(&old, &new)),
+            _ => latest.text.is_none(),
+        };
+        latest.seen.changed(self.world, self).iter().any(differs)
     }
 
     /// Sees to it that earlier results of this unit can be found by their text.

@@ -48,7 +48,11 @@ impl Context<'_> {
                     let subject = unit.source.path.display();
                     self.log.line(self.world, subject, format_args!("manifest: {token}: {path}"));
                 }
-                self.bake_text(prepared, unit, job, sink)?
+                if self.can_record(prepared) && self.text_is_another(&job) {
+                    transport.bake(&job, sink)?
+                } else {
+                    self.bake_text(prepared, unit, job, sink)?
+                }
             }
         };
         Ok(self.account(unit, baked))

@@ -10,7 +10,7 @@ use super::seen::{
 };
 use crate::preprocess::Traits;
 use crate::recipe::digest::BlobDigest;
-use crate::world::{Access, DirectoryState, Kind, Recording, Stat, What, World};
+use crate::world::{Access, DirectoryState, FileState, Kind, Recording, Stat, What, World};
 
 /// What a compile saw, owned; [`Learned::seen`] is its form in a manifest.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,6 +23,7 @@ pub struct Learned {
     resolved: Vec<(PathBuf, BlobDigest)>,
     plain: BTreeSet<PathBuf>,
     traits: Traits,
+    started: i128,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -80,7 +81,7 @@ impl Learned {
                 && !knowledge.directory.contains(&access.path.as_path())
                 && !(knowledge.driver_aside && *access.program == *recording.program)
         };
-        let mut learned = Self::default();
+        let mut learned = Self { started: knowledge.started, ..Self::default() };
         let mut read: HashMap<&Path, Stat> = HashMap::new();
         let mut missing: HashSet<&Path> = HashSet::new();
         for access in recording.accesses.iter().filter(matters) {
@@ -131,9 +132,11 @@ impl Learned {
             let first = *firsts.entry(*digest).or_insert(u32::try_from(index).unwrap_or(u32::MAX));
             let other = self.files.get(first as usize).filter(|_| (first as usize) < index);
             let twin = other.map(|(_, _, other)| twin_of(first, stat, other));
+            let state = FileState::of(stat).filter(|_| stat.is_settled(self.started));
             files.push(SeenFile {
                 path: bytes(path),
                 digest: *digest,
+                state,
                 plain: self.plain.contains(path),
                 twin,
             });

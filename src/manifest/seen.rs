@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Digester;
 use crate::recipe::digest::BlobDigest;
-use crate::world::{DirectoryState, Kind, Stat, World};
+use crate::world::{DirectoryState, FileState, Kind, Stat, World};
 
 /// All that a compile saw, so that a later one that would see the same can be told. Paths are as the
 /// compiler spelled them; relative ones mean the working directory of whoever asks.
@@ -44,6 +44,9 @@ pub struct Seen<'a> {
 pub(super) struct SeenFile<'a> {
     pub(super) path: &'a [u8],
     pub(super) digest: BlobDigest,
+    /// While it looks like this, its digest need not be looked up. `None` where it had changed so shortly
+    /// before that this can't be said.
+    pub(super) state: Option<FileState>,
     /// Its links were resolved, and it was none itself.
     pub(super) plain: bool,
     /// An earlier file of the same bytes, and how the two are related.
@@ -277,7 +280,9 @@ fn look(world: &dyn World, digester: &dyn Digester, file: &SeenFile<'_>) -> Opti
     let path = path(file.path);
     let stat = if file.plain { world.lstat(path) } else { world.stat(path) };
     let stat = stat.ok().filter(Stat::is_file)?;
-    Some((stat, digester.facts(path, &stat).ok()?.digest))
+    let as_it_was = file.state.is_some() && file.state == FileState::of(&stat);
+    let digest = if as_it_was { file.digest } else { digester.facts(path, &stat).ok()?.digest };
+    Some((stat, digest))
 }
 
 /// Whether nothing stands at a path. A loop of links is not nothing, nor is what may not be looked at:

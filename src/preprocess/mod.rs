@@ -2,6 +2,7 @@
 //! file. Reaches the world only through [`World`].
 
 pub mod assembler;
+mod code;
 mod facts;
 pub mod markers;
 
@@ -10,6 +11,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use code::differs_in_code;
 pub use facts::{FileFacts, Traits};
 
 use crate::argparse::{Debug, Family, Invocation, Refusal, Role, Source};

@@ -66,13 +66,18 @@ impl Staged {
                 }
                 file.persist(&dest).map_err(|e| StoreError::io("write", &dest)(e.error))
             }
+            // Cut to its new length, not emptied first: ext4 writes a file that was emptied to the disk at
+            // once.
             Ready::Bytes(bytes, mode) => OpenOptions::new()
                 .write(true)
                 .create(true)
-                .truncate(true)
+                .truncate(false)
                 .mode(mode)
                 .open(&dest)
-                .and_then(|mut file| file.write_all(&bytes))
+                .and_then(|mut file| {
+                    file.write_all(&bytes)?;
+                    if file.metadata()?.is_file() { file.set_len(bytes.len() as u64) } else { Ok(()) }
+                })
                 .map_err(StoreError::io("write", &dest)),
         }
     }

@@ -2,12 +2,12 @@
 //! library reads them, so that every decision can be replayed from a scripted world in a test.
 
 mod access;
-mod directory;
 mod process;
 mod real;
 #[cfg(target_os = "linux")]
 mod record;
 mod scripted;
+mod state;
 mod transcript;
 
 use std::ffi::{OsStr, OsString};
@@ -17,9 +17,9 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 pub use access::{Access, Kind, Recording, Redirect, What};
-pub use directory::DirectoryState;
 pub use real::RealWorld;
 pub use scripted::ScriptedWorld;
+pub use state::{DirectoryState, FileState};
 pub use transcript::Transcript;
 
 /// A snapshot of the environment, in the order in which the process got it.
