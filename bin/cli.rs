@@ -130,5 +130,5 @@ fn answer(world: &RealWorld, call: &Call, cli: &Cli) -> Result<(String, i32), To
         return done("store emptied\n".to_owned());
     }
     let (text, clean) = tools::verify(&store)?;
-    Ok((text, if clean { 0 } else { 1 }))
+    Ok((text, i32::from(!clean)))
 }

@@ -7,6 +7,8 @@ use crate::{log, quietly, set_errno};
 
 /// The log, once it is open.
 static LOG: AtomicPtr<u8> = AtomicPtr::new(core::ptr::null_mut());
+/// The process. A child that has not become another program yet counts as its parent.
+static PROCESS: AtomicU32 = AtomicU32::new(0);
 
 /// Opens the log and says hello.
 pub(crate) unsafe fn open(path: *const c_char) {
@@ -23,6 +25,7 @@ pub(crate) unsafe fn open(path: *const c_char) {
         if map as isize == -1 || *map.cast::<u64>() != log::MAGIC {
             return;
         }
+        PROCESS.store(libc::syscall(nr::GETPID) as u32, Ordering::Relaxed);
         LOG.store(map.cast(), Ordering::Release);
         let mut name = [0_u8; 4096];
         let length = libc::syscall(
@@ -66,7 +69,7 @@ pub(crate) fn write(kind: u32, argument: u32, stat: Option<&Stat>, path: &[u8]) 
         }
         let record = log.add(place as usize);
         let words: *mut u32 = record.cast();
-        *words.add(1) = libc::syscall(nr::GETPID) as u32;
+        *words.add(1) = PROCESS.load(Ordering::Relaxed);
         *words.add(2) = argument;
         *words.add(3) = path.len() as u32;
         let what: *mut u64 = record.add(16).cast();

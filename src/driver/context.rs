@@ -241,9 +241,10 @@ impl Digester for Context<'_> {
         let read_at = self.world.now();
         let facts = FileFacts::of(&self.world.read(path)?);
         let remembered = Remembered { digest: facts.digest, traits: facts.traits.0, layout: facts.layout };
-        if self.world.stat(path).is_ok_and(|after| after.same_content(stat)) {
-            self.store.identity().put(stat, read_at, &remembered);
+        if !self.world.stat(path)?.same_content(stat) {
+            return Err(io::Error::other("it changed while it was read"));
         }
+        self.store.identity().put(stat, read_at, &remembered);
         Ok(facts)
     }
 }

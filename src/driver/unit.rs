@@ -104,7 +104,7 @@ impl Context<'_> {
         let digest = BlobDigest::of(&preprocessed.text);
         let subject = Subject::Text { messages: &preprocessed.messages, digest };
         let charset = self.charset(prepared);
-        let inputs = self.key_inputs(prepared, unit, &charset, subject);
+        let inputs = prepared.key_inputs(unit, &charset, subject);
         let (key, record) = (unit_key(&inputs), KeyRecord::of(&inputs));
         Ok(Keyed { preprocessed, key, record })
     }
@@ -114,7 +114,7 @@ impl Context<'_> {
         let environment = environment::preprocessing(self.world.environment());
         let charset = self.charset(prepared);
         let subject = Subject::Invocation { environment: &environment };
-        let inputs = self.key_inputs(prepared, unit, &charset, subject);
+        let inputs = prepared.key_inputs(unit, &charset, subject);
         let parts = prepared.toolchain.parts.iter().map(|part| (part.name.clone(), part.digest));
         Explanation {
             invocation: RecordName::from_bytes(*unit_key(&inputs).as_bytes()),
@@ -126,26 +126,6 @@ impl Context<'_> {
 
     fn charset(&self, prepared: &Prepared<'_>) -> Vec<u8> {
         environment::charset(prepared.invocation.compiler.family, self.world.environment())
-    }
-
-    fn key_inputs<'k>(
-        &self,
-        prepared: &'k Prepared<'_>,
-        unit: &'k Unit,
-        charset: &'k [u8],
-        subject: Subject<'k>,
-    ) -> KeyInputs<'k> {
-        KeyInputs {
-            invocation: &prepared.invocation,
-            unit,
-            driver: Path::new(&prepared.call.argv0).file_name().unwrap_or_default(),
-            toolchain: prepared.toolchain.digest,
-            directory: &prepared.directory,
-            charset,
-            processor: &prepared.processor,
-            files: &prepared.files,
-            subject,
-        }
     }
 
     /// What an earlier result would be to this unit: whether it would hit directly.
@@ -345,4 +325,20 @@ pub(super) fn unit_name(prepared: &Prepared<'_>, unit: &Unit) -> RecordName {
     let outputs: Vec<_> = unit.source.outputs.iter().map(|o| o.path.as_encoded_bytes()).collect();
     hasher.field("outputs", &outputs);
     RecordName::from_bytes(*hasher.finish().as_bytes())
+}
+
+impl Prepared<'_> {
+    fn key_inputs<'k>(&'k self, unit: &'k Unit, charset: &'k [u8], subject: Subject<'k>) -> KeyInputs<'k> {
+        KeyInputs {
+            invocation: &self.invocation,
+            unit,
+            driver: Path::new(&self.call.argv0).file_name().unwrap_or_default(),
+            toolchain: self.toolchain.digest,
+            directory: &self.directory,
+            charset,
+            processor: &self.processor,
+            files: &self.files,
+            subject,
+        }
+    }
 }

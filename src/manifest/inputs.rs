@@ -16,7 +16,7 @@ pub trait Digester: Sync {
     /// The facts of the file at `path`, whose identity is `stat`.
     ///
     /// # Errors
-    /// What reading the file says.
+    /// What reading the file says; that it is not the file of this identity any more.
     fn facts(&self, path: &Path, stat: &Stat) -> io::Result<FileFacts>;
 }
 

@@ -1,6 +1,7 @@
 //! From a recording of a compile to what it saw.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -22,14 +23,17 @@ pub struct Learned {
     links: Vec<(PathBuf, BlobDigest)>,
     resolved: Vec<(PathBuf, BlobDigest)>,
     plain: BTreeSet<PathBuf>,
+    /// What was read and is no link itself.
+    no_links: HashSet<PathBuf>,
     traits: Traits,
     started: i128,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Names {
+    is_directory: bool,
     state: Option<DirectoryState>,
-    names: Vec<PathBuf>,
+    absent: Vec<PathBuf>,
     listed: bool,
 }
 
@@ -76,10 +80,12 @@ impl Learned {
             .map(|access| &*access.path)
             .collect();
         let matters = |access: &&Access| {
-            !VIRTUAL.iter().any(|place| access.path.starts_with(place))
-                && !written.contains(&*access.path)
-                && !knowledge.directory.contains(&access.path.as_path())
-                && !(knowledge.driver_aside && *access.program == *recording.program)
+            let path = access.path.as_path();
+            let aside = VIRTUAL.iter().any(|place| path.starts_with(place))
+                || written.contains(path)
+                || knowledge.directory.contains(&path)
+                || knowledge.driver_aside && *access.program == *recording.program;
+            !aside
         };
         let mut learned = Self { started: knowledge.started, ..Self::default() };
         let mut read: HashMap<&Path, Stat> = HashMap::new();
@@ -113,6 +119,7 @@ impl Learned {
     }
 
     /// The files that were read, with their digests and sizes.
+    #[must_use]
     pub fn files(&self) -> impl ExactSizeIterator<Item = (&Path, BlobDigest, u64)> {
         self.files.iter().map(|(path, digest, stat)| (path.as_path(), *digest, stat.size))
     }
@@ -146,7 +153,7 @@ impl Learned {
         let searched = self.searched.iter().map(|(path, names)| Searched {
             path: bytes(path),
             state: names.state,
-            names: names.names.iter().map(|name| bytes(name)).collect(),
+            names: names.absent.iter().map(|name| bytes(name)).collect(),
             listed: names.listed,
         });
         let stats: Vec<Stat> = self.present.iter().map(|(_, _, stat)| *stat).collect();
@@ -181,17 +188,24 @@ impl Learned {
             return Err(Unlearnable::Special(path.to_owned()));
         }
         let changed = || Unlearnable::Changed(path.to_owned());
-        let stat = world.stat(path).ok().filter(|now| now.same_content(&then)).ok_or_else(changed)?;
-        let facts = digester.facts(path, &stat).map_err(|_| changed())?;
-        if !world.stat(path).is_ok_and(|now| now.same_content(&then)) {
+        let there = world.lstat(path).map_err(|_| changed())?;
+        let stat = if there.is_symlink() { world.stat(path).map_err(|_| changed())? } else { there };
+        if !stat.same_content(&then) {
             return Err(changed());
         }
+        if !there.is_symlink() {
+            self.no_links.insert(path.to_owned());
+        }
+        let facts = digester.facts(path, &stat).map_err(|_| changed())?;
         self.traits.0 |= facts.traits.0;
         self.files.push((path.to_owned(), facts.digest, stat));
         Ok(())
     }
 
     fn missing(&mut self, world: &dyn World, path: &Path, started: i128) -> Result<(), Unlearnable> {
+        if self.is_absent_in_known_directory(world, path) {
+            return Ok(());
+        }
         if !is_absent(world, path) {
             return Err(Unlearnable::Changed(path.to_owned()));
         }
@@ -210,13 +224,26 @@ impl Learned {
             (Some(directory), Some(last)) if !dangles => {
                 let names = self.directory(world, directory, started);
                 let last = PathBuf::from(last);
-                if !names.names.contains(&last) {
-                    names.names.push(last);
+                if !names.absent.contains(&last) {
+                    names.absent.push(last);
                 }
                 Ok(())
             }
             _ => self.alone(path),
         }
+    }
+
+    /// The usual case, and one system call: no such name in a directory that is known already.
+    fn is_absent_in_known_directory(&mut self, world: &dyn World, path: &Path) -> bool {
+        let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else { return false };
+        let Some(names) = self.searched.get_mut(directory).filter(|names| names.is_directory) else {
+            return false;
+        };
+        let absent = world.lstat(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+        if absent {
+            names.absent.push(PathBuf::from(name));
+        }
+        absent
     }
 
     #[allow(clippy::unnecessary_wraps, reason = "the last step of those that can fail")]
@@ -235,8 +262,10 @@ impl Learned {
     /// began.
     fn directory(&mut self, world: &dyn World, path: &Path, started: i128) -> &mut Names {
         self.searched.entry(path.to_owned()).or_insert_with(|| {
-            let stat = world.stat(path).ok().filter(|stat| stat.is_settled(started));
-            Names { state: stat.and_then(|stat| DirectoryState::of(&stat)), ..Names::default() }
+            let stat = world.stat(path).ok().filter(Stat::is_dir);
+            let settled = stat.filter(|stat| stat.is_settled(started));
+            let state = settled.and_then(|stat| DirectoryState::of(&stat));
+            Names { is_directory: stat.is_some(), state, ..Names::default() }
         })
     }
 
@@ -256,7 +285,9 @@ impl Learned {
     /// Where no link is on the way, a path resolves to itself as long as none gets there.
     fn resolved(&mut self, world: &dyn World, path: &Path) -> Result<(), Unlearnable> {
         let way: Vec<&Path> = path.ancestors().filter(|place| place.file_name().is_some()).collect();
-        if way.iter().all(|place| self.plain.contains(*place) || is_plain(world, place)) {
+        if way.iter().all(|place| {
+            self.plain.contains(*place) || self.no_links.contains(*place) || is_plain(world, place)
+        }) {
             self.plain.extend(way.into_iter().map(Path::to_owned));
             return Ok(());
         }

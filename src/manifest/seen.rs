@@ -134,6 +134,7 @@ pub(super) fn kind(stat: &Stat) -> Kind {
 
 impl Seen<'_> {
     /// The files that were read, with their digests.
+    #[must_use]
     pub fn files(&self) -> impl ExactSizeIterator<Item = (&Path, BlobDigest)> {
         self.files.iter().map(|file| (path(file.path), file.digest))
     }
@@ -254,17 +255,14 @@ struct Looked<'w, 'p> {
 }
 
 impl<'p> Looked<'_, 'p> {
-    fn known(&self, path: &[u8]) -> Option<Option<Stat>> {
-        self.known.iter().find(|(other, _)| *other == path).map(|(_, stat)| *stat)
-    }
-
     /// What stands at a path, links followed.
     fn stat(&mut self, bytes: &'p [u8]) -> Option<Stat> {
-        self.known(bytes).unwrap_or_else(|| {
-            let stat = self.world.stat(path(bytes)).ok();
-            self.known.push((bytes, stat));
-            stat
-        })
+        if let Some((_, stat)) = self.known.iter().find(|(other, _)| *other == bytes) {
+            return *stat;
+        }
+        let stat = self.world.stat(path(bytes)).ok();
+        self.known.push((bytes, stat));
+        stat
     }
 
     /// Whether no link stands at a path.

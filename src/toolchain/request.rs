@@ -132,17 +132,17 @@ impl Toolchain {
     /// ours can be loaded into it as well.
     #[must_use]
     pub fn is_dynamic(&self) -> bool {
-        let loader = format!("ld-linux-{}.so.", std::env::consts::ARCH.replace('_', "-"));
+        let interpreter = format!("ld-linux-{}.so.", std::env::consts::ARCH.replace('_', "-"));
         let loads = |program: &str| {
             let mut loaded =
                 self.parts.iter().filter_map(|part| part.name.strip_prefix(program)?.strip_prefix(':'));
-            loaded.any(|library| library.starts_with(&loader))
+            loaded.any(|library| library.starts_with(&interpreter))
         };
-        let is_program = |name: &str| name == "driver" || name == "as" || name.starts_with("cc1");
+        let runs = |name: &str| name == "driver" || name == "as" || name.starts_with("cc1");
         self.parts
             .iter()
             .map(|part| part.name.as_str())
-            .filter(|name| !name.contains(':') && is_program(name))
+            .filter(|name| !name.contains(':') && runs(name))
             .all(loads)
     }
 }

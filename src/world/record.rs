@@ -13,7 +13,7 @@ use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -72,7 +72,7 @@ impl Recorder {
 }
 
 fn memory_file(name: &str) -> io::Result<File> {
-    Ok(File::from(OwnedFd::from(memfd_create(name, MemfdFlags::CLOEXEC)?)))
+    Ok(File::from(memfd_create(name, MemfdFlags::CLOEXEC)?))
 }
 
 /// Where another process of ours finds an open file of this one.

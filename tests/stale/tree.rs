@@ -90,7 +90,7 @@ impl Writer {
 
     fn source(&mut self, random: &mut Random) -> String {
         let mut text = self.mark();
-        for _ in 0..1 + random.below(3) {
+        for _ in 0..=random.below(3) {
             text += &self.look(random, 0, "a.h");
         }
         text
@@ -113,7 +113,8 @@ pub fn plant(random: &mut Random, writer: &mut Writer, root: &Path) {
     }
     std::fs::write(root.join("blob"), "blob").expect("a blob");
     for source in SOURCES {
-        let text = if source.ends_with(".S") { assembly(writer, random) } else { writer.source(random) };
+        let is_assembly = source.rsplit_once('.').is_some_and(|(_, extension)| extension == "S");
+        let text = if is_assembly { assembly(writer, random) } else { writer.source(random) };
         std::fs::write(root.join(source), text).expect("a source");
     }
 }
