@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Once};
 
 use bakeplan::driver::{self, Call, CompilerCall, Ending};
-use bakeplan::world::{Environment, Exit, RealWorld, Stream};
+use bakeplan::world::{Environment, Exit, RealWorld, Stream, World};
 
 mod cli;
 
@@ -61,7 +61,11 @@ fn wrapper() -> i32 {
     match ending {
         Ending::Exit(exit) => leave(exit),
         Ending::Exec(call) => exec(&call),
-        Ending::Missing(name) => no_exec(&name, &io::ErrorKind::NotFound.into()),
+        Ending::Missing(name) => {
+            let is_there = name.as_encoded_bytes().contains(&b'/') && world.stat(name.as_ref()).is_ok();
+            let kind = if is_there { io::ErrorKind::PermissionDenied } else { io::ErrorKind::NotFound };
+            no_exec(&name, &kind.into())
+        }
         Ending::Tool => cli::run(&world, &call),
         Ending::Broken(message) => broken(&message),
     }
@@ -97,7 +101,12 @@ fn exec(call: &CompilerCall) -> i32 {
 
 /// Says why a program can't be run, with the exit status that a shell gives then.
 fn no_exec(name: &OsStr, error: &io::Error) -> i32 {
-    say(Stream::Stderr, format!("brioche-cc: {}: {error}\n", name.display()).as_bytes());
+    let why = match error.kind() {
+        io::ErrorKind::NotFound => "not found".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => error.to_string(),
+    };
+    say(Stream::Stderr, format!("brioche-cc: {}: {why}\n", name.display()).as_bytes());
     if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 }
 }
 

@@ -14,18 +14,18 @@ use clap::{Parser, ValueEnum};
 /// What can't be cached is left to the compiler as if this program were not there. The environment
 /// configures it: see --config and the README.
 #[derive(Parser)]
-#[command(name = "brioche-cc", version, verbatim_doc_comment)]
+#[command(name = "brioche-cc", version, verbatim_doc_comment, arg_required_else_help = true)]
 #[command(override_usage = "brioche-cc COMPILER [ARGS]...\n       brioche-cc OPTION [-- COMPILER [ARGS]...]")]
 struct Cli {
     #[command(flatten)]
     tool: Tool,
 
     /// With --show-stats: as JSON
-    #[arg(long, requires = "show_stats")]
+    #[arg(long)]
     json: bool,
 
     /// The command line that --plan and --explain are asked about
-    #[arg(last = true, value_name = "COMPILER ARGS")]
+    #[arg(trailing_var_arg = true, value_name = "COMPILER ARGS")]
     command: Vec<OsString>,
 }
 
@@ -84,6 +84,11 @@ pub(crate) fn run(world: &RealWorld, call: &Call) -> i32 {
             return error.exit_code();
         }
     };
+    let said = complaint(&cli);
+    if let Some(complaint) = said {
+        super::say(Stream::Stderr, format!("brioche-cc: {complaint}\n").as_bytes());
+        return 2;
+    }
     match answer(world, call, &cli) {
         Ok((text, code)) => {
             super::say(Stream::Stdout, text.as_bytes());
@@ -93,6 +98,19 @@ pub(crate) fn run(world: &RealWorld, call: &Call) -> i32 {
             super::say(Stream::Stderr, format!("brioche-cc: {error}\n").as_bytes());
             1
         }
+    }
+}
+
+/// What can't be meant.
+fn complaint(cli: &Cli) -> Option<&'static str> {
+    let asks = cli.tool.plan.is_some() || cli.tool.explain;
+    match (asks, cli.command.is_empty()) {
+        _ if cli.json && !cli.tool.show_stats => {
+            Some("--json goes with --show-stats; for plans see --plan=json")
+        }
+        (true, true) => Some("name a compiler and its arguments, as in --plan -- gcc -c a.c"),
+        (false, false) => Some("only --plan and --explain take a command line"),
+        _ => None,
     }
 }
 
@@ -127,7 +145,7 @@ fn answer(world: &RealWorld, call: &Call, cli: &Cli) -> Result<(String, i32), To
     }
     if clear {
         store.clear()?;
-        return done("store emptied\n".to_owned());
+        return done("store emptied; the figures stay (--zero-stats)\n".to_owned());
     }
     let (text, clean) = tools::verify(&store)?;
     Ok((text, i32::from(!clean)))

@@ -19,7 +19,7 @@ pub mod language;
 mod linker;
 mod names;
 mod passed;
-mod refusal;
+pub(crate) mod refusal;
 mod response;
 mod scan;
 pub mod spec;

@@ -44,17 +44,29 @@ impl Config {
         let mut complaints = Vec::new();
         let max_size = set("BRIOCHE_CC_MAX_SIZE").map_or(DEFAULT_SIZE, |value| {
             value.to_str().and_then(parse_size).unwrap_or_else(|| {
-                complaints.push(format!("BRIOCHE_CC_MAX_SIZE={} is no size", value.display()));
+                complaints
+                    .push(format!("BRIOCHE_CC_MAX_SIZE={} is no size, as 500M or 10G are", value.display()));
                 DEFAULT_SIZE
             })
         });
+        let mut switch = |name: &str, default: bool| {
+            set(name).map_or(default, |value| {
+                parse_switch(value).unwrap_or_else(|| {
+                    complaints.push(format!("{name}={} is neither 1 nor 0", value.display()));
+                    default
+                })
+            })
+        };
+        let (disable, read_only) =
+            (switch("BRIOCHE_CC_DISABLE", false), switch("BRIOCHE_CC_READONLY", false));
+        let (semantic, verify) = (switch("BRIOCHE_CC_SEMANTIC", true), switch("BRIOCHE_CC_VERIFY", false));
         Self {
             dir: directory(environment).map(|dir| world.absolute(&dir)),
             max_size,
-            disable: is_on(set("BRIOCHE_CC_DISABLE")),
-            read_only: is_on(set("BRIOCHE_CC_READONLY")),
-            semantic: set("BRIOCHE_CC_SEMANTIC").is_none_or(|value| is_on(Some(value))),
-            verify: is_on(set("BRIOCHE_CC_VERIFY")),
+            disable,
+            read_only,
+            semantic,
+            verify,
             absences: true,
             log: set("BRIOCHE_CC_LOG").map(|path| world.absolute(path.as_ref())),
             complaints,
@@ -92,8 +104,12 @@ fn directory(environment: &Environment) -> Option<PathBuf> {
     set("BRIOCHE_CC_DIR").or_else(|| cache().or_else(home).map(|cache| cache.join("brioche-cc")))
 }
 
-fn is_on(value: Option<&OsStr>) -> bool {
-    value.is_some_and(|value| matches!(value.as_encoded_bytes(), b"1" | b"true" | b"on"))
+fn parse_switch(value: &OsStr) -> Option<bool> {
+    match value.to_str()?.to_ascii_lowercase().as_str() {
+        "1" | "true" | "on" | "yes" => Some(true),
+        "0" | "false" | "off" | "no" => Some(false),
+        _ => None,
+    }
 }
 
 /// `10G`, `500M`, `2.5GiB`, `1000000`: powers of 1024.
@@ -131,6 +147,9 @@ mod tests {
         assert_eq!(parse_size("1.5 MiB"), Some(3 << 19));
         assert_eq!(parse_size("4096"), Some(4096));
         assert_eq!(parse_size("64kb"), Some(64 << 10));
+        assert_eq!(parse_size("10GB"), Some(10 << 30));
+        assert_eq!(parse_size("10GiB"), Some(10 << 30));
+        assert_eq!(parse_size("10 G"), Some(10 << 30));
         for bad in ["", "G", "-1", "10X", "1e3", "99999999999999999999"] {
             assert_eq!(parse_size(bad), None, "{bad}");
         }
@@ -152,6 +171,12 @@ mod tests {
     fn what_is_not_understood_is_said_and_the_default_holds() {
         let config = Config::read(&ScriptedWorld::new("/w").variable("BRIOCHE_CC_MAX_SIZE", "lots"));
         assert_eq!(config.max_size, DEFAULT_SIZE);
-        assert_eq!(config.complaints, ["BRIOCHE_CC_MAX_SIZE=lots is no size"]);
+        assert_eq!(config.complaints, ["BRIOCHE_CC_MAX_SIZE=lots is no size, as 500M or 10G are"]);
+        let switched = |value| Config::read(&ScriptedWorld::new("/w").variable("BRIOCHE_CC_SEMANTIC", value));
+        for (value, semantic) in [("yes", true), ("0", false), ("Off", false), ("", true), ("2", true)] {
+            assert_eq!(switched(value).semantic, semantic, "{value}");
+        }
+        assert_eq!(switched("2").complaints, ["BRIOCHE_CC_SEMANTIC=2 is neither 1 nor 0"]);
+        assert_eq!(switched("yes").complaints, [""; 0]);
     }
 }

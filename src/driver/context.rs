@@ -131,9 +131,7 @@ impl<'a> Context<'a> {
             }
         }
         match missing {
-            Some(name) => {
-                Err(refused("missing-source", name, "clang compiles nothing then, not even others"))
-            }
+            Some(name) => Err(refused("missing-source", name, "the compiler will say so")),
             None => Ok(()),
         }
     }

@@ -15,6 +15,9 @@ use crate::recipe::digest::BlobDigest;
 use crate::store::RecordKind;
 use crate::transport::{Direct, Explanation};
 
+/// A hit of which there is nothing more to say.
+const DIRECT: &str = "hit (exact)";
+
 impl Context<'_> {
     /// Says of each unit whether it would hit, and if not, what differs from its latest result.
     pub(super) fn explain(&self, call: &CompilerCall) -> Result<String, Aside> {
@@ -26,8 +29,7 @@ impl Context<'_> {
                 Ok(explained) => text.push_str(&explained),
                 Err(Aside::Refused(refusals)) => {
                     for refusal in refusals {
-                        let what = refusal.argument.display();
-                        let _ = writeln!(text, "  refused: {} ({what}): {}", refusal.token, refusal.why);
+                        let _ = writeln!(text, "  refused: {refusal}");
                     }
                 }
                 Err(aside) => return Err(aside),
@@ -68,10 +70,13 @@ impl Context<'_> {
         let now = Snapshot::take(self.world, self, &keyed.preprocessed.files);
         let by_text = || self.would_hit(prepared, unit, &explanation, &keyed, now.inputs());
         let would = match direct {
-            Direct::Hit(_) | Direct::WouldHit => "hit (exact)",
+            Direct::Hit(_) | Direct::WouldHit => DIRECT,
             Direct::Changed(_) | Direct::Unseen => match by_text()? {
                 Some(true) => "hit (exact, after preprocessing)",
                 Some(false) => "hit (semantic: equal preprocessed text, other bytes read)",
+                None if now.inputs().holds_time(self.world) => {
+                    "miss each time (time-macro: a file mentions __TIME__)"
+                }
                 None => "miss",
             },
         };
@@ -79,7 +84,10 @@ impl Context<'_> {
         let name = unit_name(prepared, unit);
         let earlier = self.store.load(RecordKind::Explanation, &name).ok().flatten();
         match earlier.and_then(|bytes| Explanation::decode(&bytes)) {
-            None => text.push_str("  nothing was stored of it before\n"),
+            _ if would == DIRECT => {}
+            None => {
+                text.push_str("  nothing was stored of this source before for this output, compiled here\n");
+            }
             Some(earlier) => {
                 describe_invocation(&mut text, &earlier, &explanation);
                 self.describe_world(&mut text, &earlier);

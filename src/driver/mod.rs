@@ -132,12 +132,7 @@ impl Context<'_> {
                     self.store.record(&Event::Refused { token: first.token });
                 }
                 for refusal in refusals {
-                    let what = refusal.argument.display();
-                    self.log.line(
-                        self.world,
-                        subject.display(),
-                        format_args!("refused ({}): {what}: {}", refusal.token, refusal.why),
-                    );
+                    self.log.line(self.world, subject.display(), format_args!("refused: {refusal}"));
                 }
             }
             Aside::Error(token, message) => {

@@ -97,10 +97,7 @@ fn report(context: &Context<'_>, asked: &CompilerCall) -> PlanReport {
 
 fn aside_error(aside: &Aside) -> ToolError {
     ToolError::Aside(match aside {
-        Aside::Refused(refusals) => {
-            let one = |r: &Refusal| format!("{} ({}): {}", r.token, r.argument.display(), r.why);
-            refusals.iter().map(one).collect::<Vec<_>>().join("; ")
-        }
+        Aside::Refused(refusals) => refusals.iter().map(Refusal::to_string).collect::<Vec<_>>().join("; "),
         Aside::Error(token, message) => format!("{token}: {message}"),
     })
 }
@@ -130,7 +127,7 @@ pub fn configuration(config: &Config) -> String {
         let _ = writeln!(text, "{name:<20} {value}");
     };
     line("BRIOCHE_CC_DIR", &shown(dir.as_deref()));
-    line("BRIOCHE_CC_MAX_SIZE", max_size);
+    line("BRIOCHE_CC_MAX_SIZE", &format_args!("{max_size} ({})", limit(*max_size)));
     line("BRIOCHE_CC_DISABLE", &u8::from(*disable));
     line("BRIOCHE_CC_READONLY", &u8::from(*read_only));
     line("BRIOCHE_CC_SEMANTIC", &u8::from(*semantic));
@@ -166,10 +163,10 @@ fn figures(statistics: &Statistics, config: &Config) -> String {
     }
     line("compiler time saved", &format_args!("{saved_seconds:.1} s"));
     line("entries", entries);
-    line("size", &format_args!("{} of {}", mebibytes(*bytes), mebibytes(config.max_size)));
+    line("size", &format_args!("{}, limit: {}", size(*bytes), limit(config.max_size)));
     line("corrupt, removed", corrupt);
     line("verified differently", differences);
-    line("trims", trims);
+    line("times trimmed", trims);
     text
 }
 
@@ -177,9 +174,20 @@ fn shown(path: Option<&Path>) -> std::path::Display<'_> {
     path.unwrap_or(Path::new("")).display()
 }
 
-fn mebibytes(bytes: u64) -> String {
-    let tenths = bytes / 1024 * 10 / 1024;
-    format!("{}.{} MiB", tenths / 10, tenths % 10)
+fn limit(bytes: u64) -> String {
+    if bytes == 0 { "no limit".to_owned() } else { size(bytes) }
+}
+
+/// A size in the largest unit of which there is one, powers of 1024.
+fn size(bytes: u64) -> String {
+    let units = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)];
+    match units.into_iter().find(|(_, shift)| bytes >> shift > 0) {
+        Some((unit, shift)) => {
+            let tenths = (bytes >> (shift - 10)) * 10 / 1024;
+            format!("{}.{} {unit}", tenths / 10, tenths % 10)
+        }
+        None => format!("{bytes} bytes"),
+    }
 }
 
 /// `--show-stats`, for people or as JSON.
@@ -201,7 +209,7 @@ pub fn statistics(store: &Store, config: &Config, json: bool) -> Result<String, 
 /// When the store can't be used.
 pub fn collect(store: &Store) -> Result<String, ToolError> {
     let Collected { removed, freed, stale, bytes, entries } = store.gc()?;
-    let (freed, bytes) = (mebibytes(freed), mebibytes(bytes));
+    let (freed, bytes) = (size(freed), size(bytes));
     Ok(format!(
         "removed {removed} files ({freed}) and {stale} leftovers; {entries} entries, {bytes} remain\n"
     ))
@@ -213,9 +221,12 @@ pub fn collect(store: &Store) -> Result<String, ToolError> {
 /// When the store can't be read.
 pub fn verify(store: &Store) -> Result<(String, bool), ToolError> {
     let report = store.verify()?;
-    let mut text = format!("{} files checked, {}\n", report.checked, mebibytes(report.bytes));
+    let mut text = format!("{} files checked, {}\n", report.checked, size(report.bytes));
     for path in &report.corrupt {
         let _ = writeln!(text, "corrupt: {}", path.display());
+    }
+    if !report.corrupt.is_empty() {
+        text.push_str("what is corrupt is never served; the next compile that needs it replaces it\n");
     }
     for path in &report.foreign {
         let _ = writeln!(text, "not ours: {}", path.display());

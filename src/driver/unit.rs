@@ -322,8 +322,8 @@ pub(super) fn unit_name(prepared: &Prepared<'_>, unit: &Unit) -> RecordName {
     let mut hasher = KeyHasher::default();
     hasher.field("directory", &[prepared.directory.as_encoded_bytes()]);
     hasher.field("source", &[unit.source.path.as_encoded_bytes()]);
-    let outputs: Vec<_> = unit.source.outputs.iter().map(|o| o.path.as_encoded_bytes()).collect();
-    hasher.field("outputs", &outputs);
+    let object = unit.source.outputs.first().map(|output| output.path.as_encoded_bytes());
+    hasher.field("output", object.as_slice());
     RecordName::from_bytes(*hasher.finish().as_bytes())
 }
 

@@ -60,16 +60,32 @@ pub fn who(world: &dyn World, call: &Call) -> Called {
     if compiler_from_name(name).is_some() {
         return masquerading(world, call, name);
     }
-    match call.args.split_first() {
-        Some((first, rest)) if !first.as_bytes().starts_with(b"--") => {
-            let argv0 = first.clone();
-            match find(world, first, &call.executable) {
-                Some(program) => Called::Compiler(CompilerCall { program, argv0, args: rest.to_vec() }),
-                None => Called::Missing(argv0),
+    let Some((first, rest)) = call.args.split_first() else { return Called::Tool };
+    let args = rest.to_vec();
+    match first.as_bytes() {
+        // As after `env` or `nice`: what follows is a command line.
+        b"--" => who(world, &Call { args, ..call.clone() }),
+        option if option.starts_with(b"-") => Called::Tool,
+        _ => match find(world, first, &call.executable) {
+            Found::Program(program) => Called::Compiler(CompilerCall { program, argv0: first.clone(), args }),
+            Found::Behind(program) => Called::Compiler(behind(program, args)),
+            // A link of ours, named by its path as build tools remember it; or `brioche-cc` twice.
+            Found::Ourselves if is_path(first) || compiler_from_name(first).is_none() => {
+                who(world, &Call { argv0: first.clone(), args, ..call.clone() })
             }
-        }
-        _ => Called::Tool,
+            Found::Ourselves | Found::Nothing => Called::Missing(first.clone()),
+        },
     }
+}
+
+fn is_path(name: &OsStr) -> bool {
+    name.as_bytes().contains(&b'/')
+}
+
+/// A call of the compiler that stands behind a name of ours: gcc looks for itself on `PATH` when it is called
+/// by a bare name, and would find us.
+fn behind(program: PathBuf, args: Vec<OsString>) -> CompilerCall {
+    CompilerCall { argv0: program.clone().into_os_string(), program, args }
 }
 
 /// Where the libexec of Brioche's layout would be.
@@ -92,40 +108,63 @@ fn brioche_layout(world: &dyn World, executable: &Path) -> Option<Called> {
 
 fn masquerading(world: &dyn World, call: &Call, name: &OsStr) -> Called {
     match find(world, name, &call.executable) {
-        Some(program) => {
-            // gcc looks for itself on `PATH` when it is called by a bare name, and would find us.
-            let argv0 = program.clone().into_os_string();
-            Called::Compiler(CompilerCall { program, argv0, args: call.args.clone() })
+        Found::Program(program) | Found::Behind(program) => {
+            Called::Compiler(behind(program, call.args.clone()))
         }
-        None => Called::Broken(format!(
+        Found::Ourselves | Found::Nothing => Called::Broken(format!(
             "failed to find c resource dir: {}",
             resources(&call.executable).display()
         )),
     }
 }
 
+/// What a shell would run for a name.
+enum Found {
+    /// This.
+    Program(PathBuf),
+    /// Ourselves; but for us, this.
+    Behind(PathBuf),
+    /// Ourselves, and there is nothing else.
+    Ourselves,
+    /// There is no such program.
+    Nothing,
+}
+
 /// The program that a shell would run for `name`, but for ourselves.
-fn find(world: &dyn World, name: &OsStr, executable: &Path) -> Option<PathBuf> {
+fn find(world: &dyn World, name: &OsStr, executable: &Path) -> Found {
+    let mut ourselves = false;
     let usable = |path: PathBuf| {
-        let stat = world.stat(&path).ok()?;
-        let runs = stat.is_file() && stat.mode & 0o111 != 0;
-        (runs && !is_ourselves(world, &path, &stat, executable)).then_some(path)
+        let stat = world.stat(&path).ok().filter(|stat| stat.is_file() && stat.mode & 0o111 != 0)?;
+        let ours = is_ourselves(world, &path, &stat, executable);
+        ourselves |= ours;
+        (!ours).then_some(path)
     };
-    if name.as_bytes().contains(&b'/') {
-        return usable(world.absolute(Path::new(name)));
+    let found = on_path(world, name).into_iter().find_map(usable);
+    match found {
+        Some(program) if ourselves => Found::Behind(program),
+        Some(program) => Found::Program(program),
+        None if ourselves => Found::Ourselves,
+        None => Found::Nothing,
+    }
+}
+
+/// The paths that a name stands for, in the order in which a shell tries them.
+fn on_path(world: &dyn World, name: &OsStr) -> Vec<PathBuf> {
+    if is_path(name) {
+        return vec![world.absolute(Path::new(name))];
     }
     let path = world.environment().get("PATH").unwrap_or(OsStr::new("/bin:/usr/bin")).to_owned();
     let directories = path.as_bytes().split(|b| *b == b':').map(|directory| match directory {
         b"" => world.cwd().to_owned(),
         named => world.absolute(Path::new(OsStr::from_bytes(named))),
     });
-    let mut seen = Vec::new();
-    let new = |directory: &PathBuf| {
-        let is_new = !seen.contains(directory);
-        seen.push(directory.clone());
-        is_new
-    };
-    directories.filter(new).map(|directory| directory.join(name)).find_map(usable)
+    let mut paths = Vec::new();
+    for path in directories.map(|directory| directory.join(name)) {
+        if !paths.contains(&path) {
+            paths.push(path);
+        }
+    }
+    paths
 }
 
 /// The file name at the end of a chain of links.

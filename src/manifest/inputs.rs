@@ -82,6 +82,12 @@ impl InputSet {
         Traits(self.0.iter().filter_map(Input::facts).fold(0, |all, facts| all | facts.traits.0))
     }
 
+    /// Whether a compile of them may hold the time of day.
+    #[must_use]
+    pub fn holds_time(&self, world: &dyn World) -> bool {
+        self.traits().has(Traits::TIME) && world.environment().get("SOURCE_DATE_EPOCH").is_none()
+    }
+
     /// Compares an earlier set (`self`) with the present one.
     #[must_use]
     pub fn compare(&self, now: &Self) -> Match {

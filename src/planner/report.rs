@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::argparse::{Family, Invocation, Mode, Refusal, Source};
+use crate::argparse::{Family, Invocation, Mode, Refusal, Source, refusal};
 
 /// The object that `--plan=json` prints; its shape is a contract.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -17,6 +17,9 @@ pub struct PlanReport {
     mode: &'static str,
     links: bool,
     units: Vec<UnitReport>,
+    /// What a link leaves; not in the contract.
+    #[serde(skip)]
+    linked: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -62,6 +65,9 @@ impl PlanReport {
             mode: mode_name(invocation.mode),
             links: invocation.links,
             units: invocation.sources.iter().map(|source| UnitReport::new(source, refusals)).collect(),
+            linked: invocation
+                .links
+                .then(|| text(invocation.output.as_deref().unwrap_or(OsStr::new("a.out")))),
         }
     }
 
@@ -75,6 +81,7 @@ impl PlanReport {
             mode: "other",
             links: false,
             units: Vec::new(),
+            linked: None,
         }
     }
 
@@ -88,6 +95,12 @@ impl PlanReport {
 impl RefusalReport {
     fn new(refusal: &Refusal) -> Self {
         Self { token: refusal.token, argument: text(&refusal.argument), why: refusal.why }
+    }
+}
+
+impl Display for RefusalReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        refusal::write(f, self.token, &self.argument, self.why)
     }
 }
 
@@ -134,7 +147,8 @@ impl Display for PlanReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "compiler  {} ({})", self.compiler.path, self.compiler.kind)?;
         writeln!(f, "mode      {}{}", self.mode, if self.links { ", links" } else { "" })?;
-        writeln!(f, "cacheable {}", if self.cacheable { "yes" } else { "no" })?;
+        let known = if self.cacheable { "yes, as far as the command line tells" } else { "no" };
+        writeln!(f, "cacheable {known}")?;
         refusals(f, "          ", &self.refusals)?;
         for unit in &self.units {
             writeln!(f, "unit      {} ({})", unit.source, unit.language)?;
@@ -143,13 +157,16 @@ impl Display for PlanReport {
                 writeln!(f, "          {:<14} {}", output.kind, output.path)?;
             }
         }
-        Ok(())
+        match &self.linked {
+            Some(linked) => writeln!(f, "link      {linked}"),
+            None => Ok(()),
+        }
     }
 }
 
 fn refusals(f: &mut fmt::Formatter<'_>, indent: &str, refusals: &[RefusalReport]) -> fmt::Result {
-    for RefusalReport { token, argument, why } in refusals {
-        writeln!(f, "{indent}refused: {token} ({argument}): {why}")?;
+    for refusal in refusals {
+        writeln!(f, "{indent}refused: {refusal}")?;
     }
     Ok(())
 }

@@ -277,8 +277,7 @@ impl LocalTransport<'_> {
 
     /// Why the compile of a text must not be kept.
     fn unfit(&self, text: &Text<'_>, snapshot: &Snapshot) -> Option<Kept> {
-        let epoch = self.world.environment().get("SOURCE_DATE_EPOCH").is_some();
-        if snapshot.inputs().traits().has(Traits::TIME) && !epoch {
+        if snapshot.inputs().holds_time(self.world) {
             return Some(Kept::TimeMacro);
         }
         // The compiler read the files again after the preprocessor did. Where their times can't show

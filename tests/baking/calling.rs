@@ -136,6 +136,40 @@ fn masquerading_finds_the_next_compiler_that_is_not_us() {
 }
 
 #[test]
+fn before_a_compilers_name_the_one_behind_our_link_is_meant() {
+    let bench = Bench::new();
+    bench.write("a.c", "int f(void) { return 1; }\n");
+    std::fs::create_dir(bench.beside("links")).expect("a directory");
+    let link = bench.beside("links/gcc");
+    symlink(WRAPPER, &link).expect("a link");
+    let path = format!("{}:/usr/bin:/bin", bench.beside("links").display());
+    let link = link.to_str().expect("UTF-8");
+    // By the bare name gcc would find us where it looks for itself; build tools remember the link's path.
+    let ways: [&[&str]; 4] = [&["gcc"], &[link], &["--", "gcc"], &[WRAPPER, "gcc"]];
+    for (count, way) in ways.into_iter().enumerate() {
+        for disabled in ["0", "1"] {
+            let mut command = bench.wrapper(way);
+            command.args(["-c", "a.c"]).env("PATH", &path).env("BRIOCHE_CC_DISABLE", disabled);
+            let output = command.output().expect("it runs");
+            assert!(output.status.success(), "{way:?}: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        assert_eq!((bench.statistics().misses(), bench.statistics().hits()), (1, count as u64), "{way:?}");
+    }
+    // Nothing behind it.
+    let output = bench.wrapper(&["gcc"]).env("PATH", bench.beside("links")).output().expect("it runs");
+    says(&output, 127, "brioche-cc: gcc: not found\n");
+}
+
+#[test]
+fn what_cannot_be_run_is_told_as_shells_do() {
+    let bench = Bench::new();
+    bench.write("notes", "not a program\n");
+    says(&bench.wrapped(&["no-such-gcc", "-c", "a.c"]), 127, "brioche-cc: no-such-gcc: not found\n");
+    says(&bench.wrapped(&["./no-such-gcc"]), 127, "brioche-cc: ./no-such-gcc: not found\n");
+    says(&bench.wrapped(&["./notes"]), 126, "brioche-cc: ./notes: permission denied\n");
+}
+
+#[test]
 fn a_compiler_that_is_a_script_is_run_as_it_is() {
     let bench = Bench::new();
     bench.write("a.c", "int x;\n");

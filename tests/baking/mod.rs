@@ -2,6 +2,7 @@
 
 mod calling;
 mod concurrency;
+mod explain;
 mod faults;
 mod hidden;
 mod keys;
