@@ -103,14 +103,11 @@ impl Context<'_> {
         let record = self.store.load(RecordKind::Manifest, &earlier.invocation).ok().flatten();
         let record = record.unwrap_or_default();
         let manifest = Manifest::decode(&record);
-        let looked = manifest.versions().iter().map(|version| {
-            let seen = &version.seen;
-            (
-                seen,
-                seen.changed(self.world, self),
-                seen.appeared(self.world),
-                seen.holds(self.world, self, true),
-            )
+        let looked = manifest.versions().iter().filter_map(|version| {
+            let seen = version.seen()?;
+            let (changed, appeared) = (seen.changed(self.world, self), seen.appeared(self.world));
+            let held = seen.holds(self.world, self, true);
+            Some((seen, changed, appeared, held))
         });
         let nearest =
             looked.min_by_key(|(_, changed, appeared, held)| (held.is_err(), changed.len() + appeared.len()));
@@ -120,7 +117,7 @@ impl Context<'_> {
             let _ = writeln!(text, "  differs: {} {} {what}", noun(path), plain(path).display());
         }
         for path in &appeared {
-            let shadowed = shadowed(seen, path);
+            let shadowed = shadowed(&seen, path);
             let (noun, path) = (noun(path), plain(path).display());
             let _ = match shadowed {
                 Some(shadowed) => {

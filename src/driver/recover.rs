@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use super::unit::Keyed;
 use super::{CompilerCall, Context, Prepared};
 use crate::argparse::Family;
-use crate::manifest::{Digester, Manifest, Mismatch, Snapshot, Version};
+use crate::manifest::{Digester, Manifest, Mismatch, Seen, Snapshot, Version};
 use crate::planner::Unit;
 use crate::preprocess::{FileFacts, differs_in_code};
 use crate::recipe::digest::{BlobDigest, RecordName, UnitKey};
@@ -41,11 +41,12 @@ impl Context<'_> {
         let Ok(Some(record)) = self.store.load(RecordKind::Manifest, &job.invocation) else { return false };
         let manifest = Manifest::decode(&record);
         let Some(latest) = manifest.versions().first() else { return false };
+        let Some(seen) = latest.seen() else { return false };
         let differs = |(path, digest): &(PathBuf, BlobDigest)| match self.store.read_blob(digest) {
             Ok(Some(old)) => self.world.read(path).is_ok_and(|new| differs_in_code(&old, &new)),
             _ => latest.text.is_none(),
         };
-        latest.seen.changed(self.world, self).iter().any(differs)
+        seen.changed(self.world, self).iter().any(differs)
     }
 
     /// Sees to it that earlier results of this unit can be found by their text.
@@ -108,7 +109,7 @@ impl Context<'_> {
         job: &Job<'_>,
         version: &Version<'_>,
     ) -> Option<()> {
-        let seen = &version.seen;
+        let seen = version.seen()?;
         let (mut redirects, mut earlier) = (Vec::new(), Vec::new());
         for (path, digest) in seen.changed(self.world, self) {
             redirects.push((path.clone(), Redirect::To(self.store.blob_file(&digest).ok()??)));
@@ -121,7 +122,7 @@ impl Context<'_> {
         let keyed = self.key_with(prepared, unit, &redirects).ok()?;
         let recording = keyed.preprocessed.recording.as_ref()?;
         let gcc = prepared.invocation.compiler.family == Family::Gcc;
-        if recording.clock || !self.read_the_same(gcc, version, recording, &redirects) {
+        if recording.clock || !self.read_the_same(gcc, &seen, recording, &redirects) {
             return None;
         }
         let inputs = Snapshot::take(self.world, self, &keyed.preprocessed.files).with(&earlier);
@@ -135,11 +136,11 @@ impl Context<'_> {
     fn read_the_same(
         &self,
         gcc: bool,
-        version: &Version<'_>,
+        seen: &Seen<'_>,
         recording: &Recording,
         redirects: &[(PathBuf, Redirect)],
     ) -> bool {
-        let files: HashMap<&Path, BlobDigest> = version.seen.files().collect();
+        let files: HashMap<&Path, BlobDigest> = seen.files().collect();
         // gcc's driver reads nothing that the text shows; clang's is the compiler itself.
         let aside = |access: &Access| gcc && *access.program == *recording.program;
         let is_file = |access: &Access| matches!(access.what, What::Read(stat) if stat.is_file());

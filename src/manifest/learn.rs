@@ -1,49 +1,42 @@
 //! From a recording of a compile to what it saw.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Digester;
+use super::lookups::{Lookups, without_slash};
 use super::seen::{
-    Present, Searched, Seen, SeenFile, first_same, is_absent, kind, resolution_of, target_of, twin_of,
+    Present, Seen, SeenFile, first_same, kind, path as as_path, resolution_of, target_of, twin_of,
 };
 use crate::preprocess::Traits;
 use crate::recipe::digest::BlobDigest;
-use crate::world::{Access, DirectoryState, FileState, Kind, Recording, Stat, What, World};
+use crate::world::{Access, FileState, Kind, Recording, Stat, What, World};
 
-/// What a compile saw, owned; [`Learned::seen`] is its form in a manifest.
+/// What a compile saw; [`Learned::seen`] is its form in a manifest. Paths are those of the recording.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Learned {
-    files: Vec<(PathBuf, BlobDigest, Stat)>,
-    searched: BTreeMap<PathBuf, Names>,
-    absent: Vec<PathBuf>,
-    present: Vec<(PathBuf, Kind, Stat)>,
-    links: Vec<(PathBuf, BlobDigest)>,
-    resolved: Vec<(PathBuf, BlobDigest)>,
-    plain: BTreeSet<PathBuf>,
-    /// What was read and is no link itself.
-    no_links: HashSet<PathBuf>,
-    traits: Traits,
+pub struct Learned<'r> {
     started: i128,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Names {
-    is_directory: bool,
-    state: Option<DirectoryState>,
-    absent: Vec<PathBuf>,
-    listed: bool,
+    files: Vec<(&'r [u8], BlobDigest, Stat)>,
+    lookups: Lookups<'r>,
+    present: Vec<(&'r [u8], Kind, Stat)>,
+    links: Vec<(&'r [u8], BlobDigest)>,
+    resolved: Vec<(&'r [u8], BlobDigest)>,
+    /// What was on the way of those, or they themselves, and no link.
+    plain: FxHashSet<&'r [u8]>,
+    /// What was read and is no link itself.
+    no_links: FxHashSet<&'r [u8]>,
+    traits: Traits,
 }
 
 /// Why nothing can be learned from a recording.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unlearnable {
-    /// This changed while the compile ran.
-    Changed(PathBuf),
-    /// This was read and can't be told by its bytes.
-    Special(PathBuf),
+    /// A file or a name changed while the compile ran.
+    Changed,
+    /// What was read can't be told by its bytes.
+    Special,
 }
 
 /// What is known beforehand of a recording.
@@ -59,9 +52,9 @@ pub struct Knowledge<'a> {
 }
 
 /// Where nothing that stands there decides what a compiler makes.
-const VIRTUAL: [&str; 3] = ["/proc", "/sys", "/dev"];
+const VIRTUAL: [&[u8]; 3] = [b"/proc", b"/sys", b"/dev"];
 
-impl Learned {
+impl<'r> Learned<'r> {
     /// Learns what a compile saw. Everything is looked at again: what the compile saw must be there still,
     /// unchanged since before it was used.
     ///
@@ -70,58 +63,53 @@ impl Learned {
     pub fn of(
         world: &dyn World,
         digester: &dyn Digester,
-        recording: &Recording,
+        recording: &'r Recording,
         knowledge: Knowledge<'_>,
     ) -> Result<Self, Unlearnable> {
-        let written: HashSet<&Path> = recording
-            .accesses
-            .iter()
+        let accesses = recording.accesses.iter();
+        // They are few.
+        let written: Vec<&[u8]> = accesses
             .filter(|access| access.what == What::Written)
-            .map(|access| &*access.path)
+            .map(|access| bytes(&access.path))
             .collect();
+        let directory = knowledge.directory.map(|path| path.as_os_str().as_bytes());
+        let driver = recording.program.as_os_str();
         let matters = |access: &&Access| {
-            let path = access.path.as_path();
-            let aside = VIRTUAL.iter().any(|place| path.starts_with(place))
-                || written.contains(path)
-                || knowledge.directory.contains(&path)
-                || knowledge.driver_aside && *access.program == *recording.program;
+            let path = bytes(&access.path);
+            let aside = is_virtual(path)
+                || written.contains(&path)
+                || directory.contains(&path)
+                || knowledge.driver_aside && access.program.as_os_str() == driver;
             !aside
         };
-        let mut learned = Self { started: knowledge.started, ..Self::default() };
-        let mut read: HashMap<&Path, Stat> = HashMap::new();
-        let mut missing: HashSet<&Path> = HashSet::new();
+        let started = knowledge.started;
+        let mut learned = Self { started, lookups: Lookups::new(started), ..Self::default() };
+        let mut read: FxHashSet<&[u8]> = FxHashSet::default();
+        let mut missing: FxHashSet<&[u8]> = FxHashSet::default();
         for access in recording.accesses.iter().filter(matters) {
-            let path = access.path.as_path();
-            match access.what {
-                What::Read(then) => {
-                    if read.insert(path, then).is_none() {
-                        learned.read(world, digester, path, then)?;
-                    }
-                }
-                What::Missing(_) => {
-                    if missing.insert(path) {
-                        learned.missing(world, path, knowledge.started)?;
-                    }
-                }
-                What::Present(kind) => learned.present(world, path, kind)?,
-                What::Link => learned.link(world, path)?,
-                What::Resolved => learned.resolved(world, path)?,
-                What::Listed => learned.listed(world, path, knowledge.started)?,
-                What::Written => {}
+            let path = bytes(&access.path);
+            let as_it_was = match access.what {
+                What::Read(then) if read.insert(path) => learned.read(world, digester, path, then)?,
+                What::Missing(_) if missing.insert(path) => learned.lookups.missing(world, path),
+                What::Present(kind) => learned.present(world, path, kind),
+                What::Link => learned.link(world, path),
+                What::Resolved => learned.resolved(world, path),
+                What::Listed => learned.lookups.listed(world, path),
+                What::Read(_) | What::Missing(_) | What::Written => true,
+            };
+            if !as_it_was {
+                return Err(Unlearnable::Changed);
             }
         }
-        learned.present.retain(|(path, _, _)| !read.contains_key(path.as_path()));
+        learned.present.retain(|(path, _, _)| !read.contains(path));
         // What came and went while the compile ran.
-        match missing.into_iter().find(|path| read.contains_key(path)) {
-            Some(path) => Err(Unlearnable::Changed(path.to_owned())),
-            None => Ok(learned),
-        }
+        if missing.is_disjoint(&read) { Ok(learned) } else { Err(Unlearnable::Changed) }
     }
 
     /// The files that were read, with their digests and sizes.
     #[must_use]
-    pub fn files(&self) -> impl ExactSizeIterator<Item = (&Path, BlobDigest, u64)> {
-        self.files.iter().map(|(path, digest, stat)| (path.as_path(), *digest, stat.size))
+    pub fn files(&self) -> impl ExactSizeIterator<Item = (&'r Path, BlobDigest, u64)> {
+        self.files.iter().map(|(path, digest, stat)| (as_path(path), *digest, stat.size))
     }
 
     /// What the files mention.
@@ -133,186 +121,113 @@ impl Learned {
     /// Its form in a manifest.
     #[must_use]
     pub fn seen(&self) -> Seen<'_> {
-        let mut firsts: HashMap<BlobDigest, u32> = HashMap::new();
-        let mut files: Vec<SeenFile<'_>> = Vec::with_capacity(self.files.len());
-        for (index, (path, digest, stat)) in self.files.iter().enumerate() {
-            let first = *firsts.entry(*digest).or_insert(u32::try_from(index).unwrap_or(u32::MAX));
-            let other = self.files.get(first as usize).filter(|_| (first as usize) < index);
-            let twin = other.map(|(_, _, other)| twin_of(first, stat, other));
-            let state = FileState::of(stat).filter(|_| stat.is_settled(self.started));
-            files.push(SeenFile {
-                path: bytes(path),
-                digest: *digest,
-                state,
-                plain: self.plain.contains(path),
-                twin,
-            });
-        }
-        let read: HashSet<&Path> = self.files.iter().map(|(path, _, _)| path.as_path()).collect();
-        let plain = self.plain.iter().filter(|path| !read.contains(path.as_path()));
-        let searched = self.searched.iter().map(|(path, names)| Searched {
-            path: bytes(path),
-            state: names.state,
-            names: names.absent.iter().map(|name| bytes(name)).collect(),
-            listed: names.listed,
-        });
+        let read: FxHashSet<&[u8]> = self.files.iter().map(|(path, _, _)| *path).collect();
+        let mut plain: Vec<&[u8]> = self.plain.iter().filter(|path| !read.contains(*path)).copied().collect();
+        plain.sort_unstable();
         let stats: Vec<Stat> = self.present.iter().map(|(_, _, stat)| *stat).collect();
         let present = self.present.iter().enumerate().map(|(index, (path, kind, stat))| Present {
-            path: bytes(path),
+            path,
             kind: *kind,
             same_as: u32::try_from(first_same(&stats[..index], stat)).unwrap_or(u32::MAX),
         });
         Seen {
-            files,
-            searched: searched.collect(),
-            absent: self.absent.iter().map(|path| bytes(path)).collect(),
+            files: self.seen_files(),
+            searched: self.lookups.searched(),
+            absent: self.lookups.absent().to_vec(),
             present: present.collect(),
-            links: self.links.iter().map(|(path, target)| (bytes(path), *target)).collect(),
-            plain: plain.map(|path| bytes(path)).collect(),
-            resolved: self.resolved.iter().map(|(path, target)| (bytes(path), *target)).collect(),
+            links: self.links.clone(),
+            plain,
+            resolved: self.resolved.clone(),
         }
     }
 
+    fn seen_files(&self) -> Vec<SeenFile<'_>> {
+        let mut firsts: FxHashMap<BlobDigest, u32> = FxHashMap::default();
+        let file = |(index, (path, digest, stat)): (usize, &(&'r [u8], BlobDigest, Stat))| {
+            let first = *firsts.entry(*digest).or_insert(u32::try_from(index).unwrap_or(u32::MAX));
+            let other = self.files.get(first as usize).filter(|_| (first as usize) < index);
+            SeenFile {
+                path,
+                digest: *digest,
+                state: FileState::of(stat).filter(|_| stat.is_settled(self.started)),
+                plain: self.plain.contains(path),
+                twin: other.map(|(_, _, other)| twin_of(first, stat, other)),
+            }
+        };
+        self.files.iter().enumerate().map(file).collect()
+    }
+
+    /// A file was read; false when it is not as it was then.
     fn read(
         &mut self,
         world: &dyn World,
         digester: &dyn Digester,
-        path: &Path,
+        bytes: &'r [u8],
         then: Stat,
-    ) -> Result<(), Unlearnable> {
+    ) -> Result<bool, Unlearnable> {
         if then.is_dir() {
             // A directory can be opened, and then not read.
-            return self.present(world, path, Kind::Directory);
+            return Ok(self.present(world, bytes, Kind::Directory));
         }
         if !then.is_file() {
-            return Err(Unlearnable::Special(path.to_owned()));
+            return Err(Unlearnable::Special);
         }
-        let changed = || Unlearnable::Changed(path.to_owned());
-        let there = world.lstat(path).map_err(|_| changed())?;
-        let stat = if there.is_symlink() { world.stat(path).map_err(|_| changed())? } else { there };
-        if !stat.same_content(&then) {
-            return Err(changed());
-        }
+        let path = as_path(bytes);
+        let Ok(there) = world.lstat(path) else { return Ok(false) };
         if !there.is_symlink() {
-            self.no_links.insert(path.to_owned());
+            self.no_links.insert(bytes);
         }
-        let facts = digester.facts(path, &stat).map_err(|_| changed())?;
+        let stat = if there.is_symlink() { world.stat(path).ok() } else { Some(there) };
+        let Some(stat) = stat.filter(|stat| stat.same_content(&then)) else { return Ok(false) };
+        let Ok(facts) = digester.facts(path, &stat) else { return Ok(false) };
         self.traits.0 |= facts.traits.0;
-        self.files.push((path.to_owned(), facts.digest, stat));
-        Ok(())
+        self.files.push((bytes, facts.digest, stat));
+        Ok(true)
     }
 
-    fn missing(&mut self, world: &dyn World, path: &Path, started: i128) -> Result<(), Unlearnable> {
-        if self.is_absent_in_known_directory(world, path) {
-            return Ok(());
+    /// Something was looked at; false when it is not as it was then.
+    fn present(&mut self, world: &dyn World, path: &'r [u8], then: Kind) -> bool {
+        let path = without_slash(path);
+        if self.present.iter().any(|(other, _, _)| *other == path) {
+            return true;
         }
-        if !is_absent(world, path) {
-            return Err(Unlearnable::Changed(path.to_owned()));
-        }
-        // The first name on the way that is missing stands for all below it.
-        let mut name = path;
-        while let Some(parent) = name.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            match world.stat(parent) {
-                Ok(stat) if stat.is_dir() => break,
-                // Something else stands there.
-                Ok(_) => return self.alone(path),
-                Err(_) => name = parent,
-            }
-        }
-        let dangles = world.lstat(name).is_ok();
-        match (name.parent(), name.file_name()) {
-            (Some(directory), Some(last)) if !dangles => {
-                let names = self.directory(world, directory, started);
-                let last = PathBuf::from(last);
-                if !names.absent.contains(&last) {
-                    names.absent.push(last);
-                }
-                Ok(())
-            }
-            _ => self.alone(path),
-        }
+        let stat = world.stat(as_path(path)).ok().filter(|stat| kind(stat) == then);
+        self.present.extend(stat.map(|stat| (path, then, stat)));
+        stat.is_some()
     }
 
-    /// The usual case, and one system call: no such name in a directory that is known already.
-    fn is_absent_in_known_directory(&mut self, world: &dyn World, path: &Path) -> bool {
-        let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else { return false };
-        let Some(names) = self.searched.get_mut(directory).filter(|names| names.is_directory) else {
-            return false;
+    /// Links on the way were resolved; false when nothing is there any more. Where there was none, a path
+    /// resolves to itself as long as none gets there.
+    fn resolved(&mut self, world: &dyn World, bytes: &'r [u8]) -> bool {
+        let way = as_path(bytes).ancestors().filter(|place| place.file_name().is_some());
+        let way: Vec<&[u8]> = way.map(|place| without_slash(place.as_os_str().as_bytes())).collect();
+        let is_plain = |place: &&[u8]| {
+            self.plain.contains(place)
+                || self.no_links.contains(place)
+                || world.lstat(as_path(place)).is_ok_and(|stat| !stat.is_symlink())
         };
-        let absent = world.lstat(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
-        if absent {
-            names.absent.push(PathBuf::from(name));
+        if way.iter().all(is_plain) {
+            self.plain.extend(way);
+            return true;
         }
-        absent
+        let target = resolution_of(world, as_path(bytes));
+        self.resolved.extend(target.map(|target| (bytes, target)));
+        target.is_some()
     }
 
-    #[allow(clippy::unnecessary_wraps, reason = "the last step of those that can fail")]
-    fn alone(&mut self, path: &Path) -> Result<(), Unlearnable> {
-        self.absent.push(path.to_owned());
-        Ok(())
-    }
-
-    fn listed(&mut self, world: &dyn World, path: &Path, started: i128) -> Result<(), Unlearnable> {
-        let names = self.directory(world, path, started);
-        names.listed = true;
-        if names.state.is_some() { Ok(()) } else { Err(Unlearnable::Changed(path.to_owned())) }
-    }
-
-    /// What is known of a directory. Its state is only worth keeping when it was the same before the compile
-    /// began.
-    fn directory(&mut self, world: &dyn World, path: &Path, started: i128) -> &mut Names {
-        self.searched.entry(path.to_owned()).or_insert_with(|| {
-            let stat = world.stat(path).ok().filter(Stat::is_dir);
-            let settled = stat.filter(|stat| stat.is_settled(started));
-            let state = settled.and_then(|stat| DirectoryState::of(&stat));
-            Names { is_directory: stat.is_some(), state, ..Names::default() }
-        })
-    }
-
-    fn present(&mut self, world: &dyn World, path: &Path, then: Kind) -> Result<(), Unlearnable> {
-        if self.present.iter().any(|(other, _, _)| other == path) {
-            return Ok(());
-        }
-        match world.stat(path) {
-            Ok(stat) if kind(&stat) == then => {
-                self.present.push((path.to_owned(), then, stat));
-                Ok(())
-            }
-            _ => Err(Unlearnable::Changed(path.to_owned())),
-        }
-    }
-
-    /// Where no link is on the way, a path resolves to itself as long as none gets there.
-    fn resolved(&mut self, world: &dyn World, path: &Path) -> Result<(), Unlearnable> {
-        let way: Vec<&Path> = path.ancestors().filter(|place| place.file_name().is_some()).collect();
-        if way.iter().all(|place| {
-            self.plain.contains(*place) || self.no_links.contains(*place) || is_plain(world, place)
-        }) {
-            self.plain.extend(way.into_iter().map(Path::to_owned));
-            return Ok(());
-        }
-        let target = resolution_of(world, path).ok_or_else(|| Unlearnable::Changed(path.to_owned()))?;
-        self.resolved.push((path.to_owned(), target));
-        Ok(())
-    }
-
-    fn link(&mut self, world: &dyn World, path: &Path) -> Result<(), Unlearnable> {
-        let target = target_of(world, path).ok_or_else(|| Unlearnable::Changed(path.to_owned()))?;
-        self.links.push((path.to_owned(), target));
-        Ok(())
+    /// A link was read; false when there is none any more.
+    fn link(&mut self, world: &dyn World, path: &'r [u8]) -> bool {
+        let target = target_of(world, as_path(path));
+        self.links.extend(target.map(|target| (path, target)));
+        target.is_some()
     }
 }
 
-/// Whether something stands at a path that is no link.
-fn is_plain(world: &dyn World, path: &Path) -> bool {
-    world.lstat(path).is_ok_and(|stat| !stat.is_symlink())
-}
-
-/// A path as a manifest has it: a slash at the end of a directory's name says nothing more.
 fn bytes(path: &Path) -> &[u8] {
-    let bytes = path.as_os_str().as_bytes();
-    match bytes.strip_suffix(b"/") {
-        Some(shorter) if !shorter.is_empty() => shorter,
-        _ => bytes,
-    }
+    path.as_os_str().as_bytes()
+}
+
+/// Whether a path is in a file system that the kernel makes up.
+fn is_virtual(path: &[u8]) -> bool {
+    VIRTUAL.iter().any(|place| path.strip_prefix(*place).is_some_and(|rest| matches!(rest, [] | [b'/', ..])))
 }

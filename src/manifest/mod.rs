@@ -25,6 +25,7 @@
 
 mod inputs;
 mod learn;
+mod lookups;
 mod record;
 mod seen;
 

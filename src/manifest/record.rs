@@ -11,15 +11,28 @@ const MOST: usize = 8;
 const LARGE: usize = 256 << 10;
 
 /// One version of the world, and what came of compiling in it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Version<'a> {
-    /// What the compile saw.
-    #[serde(borrow)]
-    pub seen: Seen<'a>,
+    /// What the compile saw; not decoded, for mostly the first version is the one.
+    seen: &'a [u8],
     /// The key of its preprocessed text, where it was preprocessed.
     pub text: Option<UnitKey>,
     /// What came of it, for whoever bakes to read.
     pub result: &'a [u8],
+}
+
+impl<'a> Version<'a> {
+    /// What the compile saw; nothing where its bytes are not understood.
+    #[must_use]
+    pub fn seen(&self) -> Option<Seen<'a>> {
+        postcard::from_bytes(self.seen).ok()
+    }
+
+    /// Whether two versions are of the same world.
+    #[must_use]
+    pub fn is_of_same_world(&self, other: &Version<'_>) -> bool {
+        self.seen == other.seen
+    }
 }
 
 /// What is remembered of an invocation, newest first. One without versions says that the invocation was
@@ -43,15 +56,28 @@ impl<'a> Manifest<'a> {
         postcard::to_stdvec(self).unwrap_or_default()
     }
 
-    /// Adds the newest version, in place of an earlier one of the same world for which `replaces` holds. The
-    /// oldest go where it gets too many, or too large.
-    pub fn add(&mut self, version: Version<'a>, replaces: &dyn Fn(&Version<'_>) -> bool) {
-        self.versions.retain(|other| !(other.seen == version.seen && replaces(other)));
-        self.versions.insert(0, version);
-        self.versions.truncate(MOST);
-        while self.versions.len() > 1 && self.encode().len() > LARGE {
-            self.versions.pop();
+    /// The record with a new version in front, in place of earlier ones of the same world for which
+    /// `replaces` holds. The oldest go where it gets too many, or too large.
+    #[must_use]
+    pub fn with(
+        mut self,
+        seen: &Seen<'_>,
+        text: Option<UnitKey>,
+        result: &[u8],
+        replaces: &dyn Fn(&Version<'_>) -> bool,
+    ) -> Vec<u8> {
+        let seen = postcard::to_stdvec(seen).unwrap_or_default();
+        let newest = Version { seen: &seen, text, result };
+        self.versions.retain(|other| !(other.is_of_same_world(&newest) && replaces(other)));
+        let mut versions = vec![newest];
+        let mut size = seen.len() + result.len();
+        for version in self.versions {
+            size += version.seen.len() + version.result.len();
+            if versions.len() < MOST && size <= LARGE {
+                versions.push(version);
+            }
         }
+        Manifest { versions }.encode()
     }
 
     /// The versions, newest first.

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::error::StoreError;
-use super::files::{self, Content};
+use super::files::{self, Opened};
 use super::layout::Layout;
 use crate::recipe::digest::BlobDigest;
 
@@ -16,6 +16,16 @@ pub(super) enum Found<T> {
     Absent,
     /// Its bytes are not those that were written.
     Corrupt(PathBuf),
+}
+
+impl<T> Found<T> {
+    pub(super) fn map<U>(self, what: impl FnOnce(T) -> U) -> Found<U> {
+        match self {
+            Self::Whole(value) => Found::Whole(what(value)),
+            Self::Absent => Found::Absent,
+            Self::Corrupt(path) => Found::Corrupt(path),
+        }
+    }
 }
 
 /// Stores bytes. Returns what that adds to the store's size: nothing when they were there.
@@ -31,15 +41,49 @@ pub(super) fn put(layout: &Layout, digest: &BlobDigest, bytes: &[u8]) -> Result<
     Ok(files::charge(bytes.len() as u64))
 }
 
-/// Reads a blob and checks it against its name.
-pub(super) fn read(layout: &Layout, digest: &BlobDigest) -> Result<Found<Content>, StoreError> {
+/// A blob that is open, and not checked yet.
+pub(super) struct Blob<'a> {
+    pub(super) opened: Opened,
+    path: PathBuf,
+    digest: &'a BlobDigest,
+    marks: bool,
+}
+
+/// Opens a blob; `None` when there is none.
+pub(super) fn open<'a>(layout: &Layout, digest: &'a BlobDigest) -> Result<Option<Blob<'a>>, StoreError> {
     let path = layout.blob(digest);
-    let Some(content) = files::read(&path)? else { return Ok(Found::Absent) };
-    if BlobDigest::of(&content.bytes) != *digest {
-        return Ok(Found::Corrupt(path));
+    let opened = files::open(&path)?;
+    Ok(opened.map(|opened| Blob { opened, path, digest, marks: !layout.read_only }))
+}
+
+impl Blob<'_> {
+    /// Gives its bytes away piece by piece. Only at the end it is known whether they were whole.
+    pub(super) fn copy(
+        self,
+        take: &mut dyn FnMut(&[u8]) -> Result<(), StoreError>,
+    ) -> Result<Found<()>, StoreError> {
+        let mut hasher = blake3::Hasher::new();
+        self.opened.pieces(&self.path, &mut |piece| {
+            hasher.update(piece);
+            take(piece)
+        })?;
+        if BlobDigest::from_bytes(*hasher.finalize().as_bytes()) != *self.digest {
+            return Ok(Found::Corrupt(self.path));
+        }
+        if self.marks {
+            self.opened.touch();
+        }
+        Ok(Found::Whole(()))
     }
-    if !layout.read_only {
-        files::touch(&content);
-    }
-    Ok(Found::Whole(content))
+}
+
+/// Reads a blob and checks it against its name.
+pub(super) fn read(layout: &Layout, digest: &BlobDigest) -> Result<Found<Vec<u8>>, StoreError> {
+    let Some(blob) = open(layout, digest)? else { return Ok(Found::Absent) };
+    let mut bytes = Vec::new();
+    let found = blob.copy(&mut |piece| {
+        bytes.extend_from_slice(piece);
+        Ok(())
+    })?;
+    Ok(found.map(|()| bytes))
 }

@@ -39,6 +39,8 @@ const WAYS: usize = 4;
 const SET: usize = SLOT * WAYS;
 /// With four slots each: 131,072 files, 16 MiB.
 const SETS: u64 = 1 << 15;
+/// As many sets as Linux brings in at a time: 64 KiB.
+const NEIGHBOURS: u64 = 128;
 const SUM: usize = 112;
 const FULL: u64 = SETS * SET as u64;
 /// What the checksums start from; another layout of slots has others.
@@ -139,10 +141,14 @@ impl Key {
         &self.0[..16]
     }
 
-    /// Where the set of this file begins.
+    /// Where the set of this file begins: files of one directory, whose inodes are often neighbours, are
+    /// neighbours in the table, so that they come into the process together.
     fn position(&self) -> u64 {
-        let [mixed, _] = sums(self.file());
-        (mixed % SETS) * SET as u64
+        let inode = u64::from_le_bytes(array(&self.0, 8));
+        let mut neighbourhood = self.0;
+        neighbourhood[8..16].copy_from_slice(&(inode / NEIGHBOURS).to_le_bytes());
+        let [mixed, _] = sums(&neighbourhood[..16]);
+        (mixed % (SETS / NEIGHBOURS) * NEIGHBOURS + inode % NEIGHBOURS) * SET as u64
     }
 }
 

@@ -82,16 +82,16 @@ pub(super) fn tally_exactly(layout: &Layout) -> Result<Tally, StoreError> {
 }
 
 fn add(tally: &mut Tally, path: &Path) -> Result<(), StoreError> {
-    if let Some(log) = files::read(path)? {
-        tally.add(&log.bytes);
+    if let Some(bytes) = files::read(path)? {
+        tally.add(&bytes);
     }
     Ok(())
 }
 
 fn total(layout: &Layout) -> Result<Total, StoreError> {
     let path = layout.statistics().join("total");
-    let Some(content) = files::read(&path)? else { return Ok(Total::default()) };
-    let value = records::unseal(SEAL, &NAME, content.bytes);
+    let Some(bytes) = files::read(&path)? else { return Ok(Total::default()) };
+    let value = records::unseal(SEAL, &NAME, bytes);
     Ok(value.and_then(|v| serde_json::from_slice(&v).ok()).unwrap_or_else(|| Total {
         merged: 0,
         tally: Tally { size: u64::MAX, damaged: 1, ..Tally::default() },

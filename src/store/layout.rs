@@ -70,8 +70,8 @@ impl Layout {
     /// Looks at the marker; a directory that is not there yet is a store that is empty.
     pub(super) fn open(dir: PathBuf, read_only: bool) -> Result<Self, StoreError> {
         let marker = dir.join("VERSION");
-        if let Some(content) = files::read(&marker)? {
-            let found = String::from_utf8_lossy(&content.bytes).trim().to_owned();
+        if let Some(bytes) = files::read(&marker)? {
+            let found = String::from_utf8_lossy(&bytes).trim().to_owned();
             // Empty: its writer was stopped between creating and writing it.
             if !found.is_empty() && found != VERSION.to_string() {
                 return Err(StoreError::Version { dir, found });

@@ -122,7 +122,7 @@ impl Store {
     /// When the file is there and cannot be read.
     pub fn read_blob(&self, digest: &BlobDigest) -> Result<Option<Vec<u8>>, StoreError> {
         let found = blobs::read(&self.layout, digest)?;
-        Ok(self.whole(found).map(|content| content.bytes))
+        Ok(self.whole(found))
     }
 
     /// Prepares the bytes with this digest, verified, for a place outside of the store: nothing is
@@ -140,10 +140,9 @@ impl Store {
         executable: bool,
         how: Placement,
     ) -> Result<Option<Staged>, StoreError> {
-        let found = blobs::read(&self.layout, digest)?;
-        self.whole(found)
-            .map(|content| place::stage(content, dest, executable, how, &self.cloning))
-            .transpose()
+        let Some(blob) = blobs::open(&self.layout, digest)? else { return Ok(None) };
+        let found = place::stage(blob, dest, executable, how, &self.cloning)?;
+        Ok(self.whole(found))
     }
 
     /// Whether there is a blob of this digest, which counts as used then. Its bytes are not looked at.

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tempfile::TempPath;
 
+use super::blobs::{Blob, Found};
 use super::error::StoreError;
-use super::files::Content;
 
 /// How an output takes its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -84,7 +84,7 @@ impl Staged {
 }
 
 /// Below this, writing is cheaper than sharing extents.
-const WORTH_CLONING: usize = 64 * 1024;
+const WORTH_CLONING: u64 = 64 * 1024;
 
 /// Whether cloning is still worth a try: cleared once a file system cannot do it.
 #[derive(Debug)]
@@ -120,23 +120,30 @@ impl Cloning {
     }
 }
 
-/// Prepares verified content for its place.
+/// Prepares a blob for its place.
 pub(super) fn stage(
-    content: Content,
+    blob: Blob<'_>,
     dest: &Path,
     executable: bool,
     how: Placement,
     cloning: &Cloning,
-) -> Result<Staged, StoreError> {
+) -> Result<Found<Staged>, StoreError> {
     let mode = if executable { 0o777 } else { 0o666 };
     let ready = match how {
-        Placement::InPlace => Ready::Bytes(content.bytes, mode),
+        Placement::InPlace => {
+            let mut bytes = Vec::new();
+            let found = blob.copy(&mut |piece| {
+                bytes.extend_from_slice(piece);
+                Ok(())
+            })?;
+            found.map(|()| Ready::Bytes(bytes, mode))
+        }
         Placement::Replace => {
             let taken = is_taken(dest)?;
-            Ready::File(beside(&content, dest, mode, cloning)?, taken)
+            beside(blob, dest, mode, cloning)?.map(|file| Ready::File(file, taken))
         }
     };
-    Ok(Staged { dest: dest.to_owned(), ready })
+    Ok(ready.map(|ready| Staged { dest: dest.to_owned(), ready }))
 }
 
 /// Whether there is something to replace. A device is not: `/dev/null` would turn into a file.
@@ -149,8 +156,8 @@ fn is_taken(dest: &Path) -> Result<bool, StoreError> {
     }
 }
 
-/// Writes the content to a temporary file in the destination's directory.
-fn beside(content: &Content, dest: &Path, mode: u32, cloning: &Cloning) -> Result<TempPath, StoreError> {
+/// Writes a blob to a temporary file in the destination's directory.
+fn beside(blob: Blob<'_>, dest: &Path, mode: u32, cloning: &Cloning) -> Result<Found<TempPath>, StoreError> {
     let dir = match dest.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -160,9 +167,11 @@ fn beside(content: &Content, dest: &Path, mode: u32, cloning: &Cloning) -> Resul
         .permissions(fs::Permissions::from_mode(mode))
         .tempfile_in(dir)
         .map_err(StoreError::io("create a file in", dir))?;
-    let worth = content.bytes.len() >= WORTH_CLONING;
-    if !(worth && cloning.clone(&content.file, temporary.as_file())) {
-        temporary.write_all(&content.bytes).map_err(StoreError::io("write", temporary.path()))?;
-    }
-    Ok(temporary.into_temp_path())
+    let worth = blob.opened.size >= WORTH_CLONING;
+    let cloned = worth && cloning.clone(&blob.opened.file, temporary.as_file());
+    let found = blob.copy(&mut |piece| {
+        let written = if cloned { Ok(()) } else { temporary.write_all(piece) };
+        written.map_err(StoreError::io("write", temporary.path()))
+    })?;
+    Ok(found.map(|()| temporary.into_temp_path()))
 }

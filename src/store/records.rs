@@ -59,11 +59,11 @@ pub(super) fn load(
     name: &RecordName,
 ) -> Result<Found<Vec<u8>>, StoreError> {
     let path = layout.record(kind, name);
-    let Some(content) = files::read(&path)? else { return Ok(Found::Absent) };
+    let Some(opened) = files::open(&path)? else { return Ok(Found::Absent) };
     if !layout.read_only {
-        files::touch(&content);
+        opened.touch();
     }
-    let Some(value) = unseal(kind.directory(), name, content.bytes) else {
+    let Some(value) = unseal(kind.directory(), name, opened.bytes(&path)?) else {
         return Ok(Found::Corrupt(path));
     };
     Ok(Found::Whole(value))

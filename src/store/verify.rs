@@ -55,9 +55,9 @@ impl Report {
 pub(super) fn verify(layout: &Layout) -> Result<Report, StoreError> {
     let mut report = Report::default();
     for item in trim::items(layout)? {
-        let Some(content) = files::read(&item.path)? else { continue };
-        report.bytes += content.bytes.len() as u64;
-        match check(&item.path, content.bytes) {
+        let Some(bytes) = files::read(&item.path)? else { continue };
+        report.bytes += bytes.len() as u64;
+        match check(&item.path, bytes) {
             None => report.foreign.push(item.path),
             Some(whole) => {
                 report.checked += 1;

@@ -118,8 +118,8 @@ impl LocalTransport<'_> {
         let mut mismatches = Vec::new();
         for version in manifest.versions() {
             let product = Product::decode(version.result).filter(|product| product.fits(job));
-            let Some(product) = product else { continue };
-            match version.seen.holds(self.world, self.digester, self.absences) {
+            let (Some(product), Some(seen)) = (product, version.seen()) else { continue };
+            match seen.holds(self.world, self.digester, self.absences) {
                 Ok(()) => return (Some(product), mismatches),
                 Err(mismatch) => mismatches.push(mismatch),
             }
@@ -250,11 +250,11 @@ impl LocalTransport<'_> {
     }
 
     /// What a compile saw, or why that can't be told.
-    fn learned(&self, recording: Option<&Recording>, started: i128) -> Result<Learned, Kept> {
+    fn learned<'r>(&self, recording: Option<&'r Recording>, started: i128) -> Result<Learned<'r>, Kept> {
         let recording = recording.ok_or(Kept::NotRecorded)?;
         let learned = self.learn(recording, started).map_err(|unlearnable| match unlearnable {
-            Unlearnable::Changed(_) => Kept::InputsChanged,
-            Unlearnable::Special(_) => Kept::NotRecorded,
+            Unlearnable::Changed => Kept::InputsChanged,
+            Unlearnable::Special => Kept::NotRecorded,
         })?;
         let precompiled = |path: &Path| path.extension().is_some_and(|ext| ext == "gch" || ext == "pch");
         if learned.files().any(|(path, _, _)| precompiled(path)) {
@@ -267,7 +267,7 @@ impl LocalTransport<'_> {
         }
     }
 
-    fn learn(&self, recording: &Recording, started: i128) -> Result<Learned, Unlearnable> {
+    fn learn<'r>(&self, recording: &'r Recording, started: i128) -> Result<Learned<'r>, Unlearnable> {
         let cwd = self.world.cwd();
         let named = self.world.environment().get("PWD").map_or(cwd, Path::new);
         let directory = [cwd, named];
@@ -312,16 +312,11 @@ impl LocalTransport<'_> {
         &self,
         job: &Job<'_>,
         inputs: Option<&InputSet>,
-        learned: Option<&Learned>,
+        learned: Option<&Learned<'_>>,
         product: Product,
     ) -> Result<(), TransportError> {
         match learned {
-            Some(learned) => {
-                if job.text.is_none() {
-                    self.keep_sources(learned);
-                }
-                self.save_version(job, learned, &product)?;
-            }
+            Some(learned) => self.save_version(job, learned, &product)?,
             None => self.note_seen(job),
         }
         if let (Some(text), Some(inputs)) = (&job.text, inputs) {
@@ -352,14 +347,14 @@ impl LocalTransport<'_> {
         self.store.save(RecordKind::Result, &name, &entries.encode())?;
         let earlier = self.store.load(RecordKind::Manifest, &job.invocation)?.unwrap_or_default();
         let mut manifest = Manifest::decode(&earlier);
-        for other in manifest.versions_mut().iter_mut().filter(|other| other.seen == version.seen) {
+        for other in manifest.versions_mut().iter_mut().filter(|other| other.is_of_same_world(version)) {
             other.text = Some(key);
         }
         Ok(self.store.save(RecordKind::Manifest, &job.invocation, &manifest.encode())?)
     }
 
     /// Keeps the sources that were read, but for those of the system, so that their text can be told later.
-    fn keep_sources(&self, learned: &Learned) {
+    fn keep_sources(&self, learned: &Learned<'_>) {
         const LARGE: u64 = 4 << 20;
         let ours = learned.files().filter(|(path, _, size)| !path.starts_with("/usr") && *size <= LARGE);
         for (path, digest, _) in ours {
@@ -370,22 +365,20 @@ impl LocalTransport<'_> {
         }
     }
 
-    /// Adds a version to the manifest.
+    /// Adds a version to the manifest, with the sources that tell later whether code has changed.
     fn save_version(
         &self,
         job: &Job<'_>,
-        learned: &Learned,
+        learned: &Learned<'_>,
         product: &Product,
     ) -> Result<(), TransportError> {
+        self.keep_sources(learned);
         let earlier = self.store.load(RecordKind::Manifest, &job.invocation)?.unwrap_or_default();
-        let mut manifest = Manifest::decode(&earlier);
-        let result = product.encode();
-        let version =
-            Version { seen: learned.seen(), text: job.text.as_ref().map(|text| text.key), result: &result };
-        manifest.add(version, &|other| {
+        let text = job.text.as_ref().map(|text| text.key);
+        let manifest = Manifest::decode(&earlier).with(&learned.seen(), text, &product.encode(), &|other| {
             Product::decode(other.result).is_none_or(|other| other.presentation == product.presentation)
         });
-        Ok(self.store.save(RecordKind::Manifest, &job.invocation, &manifest.encode())?)
+        Ok(self.store.save(RecordKind::Manifest, &job.invocation, &manifest)?)
     }
 
     /// Notes that the invocation was seen, though nothing can be learned from it.

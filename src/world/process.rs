@@ -81,9 +81,13 @@ fn spawn(command: &Command, terminal: Option<(OwnedFd, OwnedFd)>) -> io::Result<
         .args(&command.args)
         .env_clear()
         .envs(command.environment.iter())
-        .current_dir(&command.cwd)
         .stdin(standard_input(&command.stdin)?)
         .stdout(Stdio::piped());
+    // Where nothing is to be changed in the child, it is started without copying our memory's tables.
+    let here = rustix::process::getcwd(Vec::new());
+    if here.map_or(true, |here| here.as_bytes() != command.cwd.as_os_str().as_encoded_bytes()) {
+        std_command.current_dir(&command.cwd);
+    }
     if let Some(argv0) = &command.argv0 {
         std_command.arg0(argv0);
     }

@@ -9,7 +9,6 @@
 //! what was looked for in vain; tracing by `ptrace` costs some 50 microseconds a call, and a C file with
 //! fifteen headers makes thousands.
 
-use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
@@ -19,6 +18,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustc_hash::{FxHashMap, FxHashSet};
 use rustix::fs::{MemfdFlags, memfd_create};
 
 use super::{Access, Command, Environment, Kind, Recording, Redirect, Stat, What};
@@ -156,17 +156,19 @@ fn word64(bytes: &[u8], at: usize) -> u64 {
 
 /// Reads the records of all processes.
 #[derive(Default)]
-struct Reader {
-    /// What each process runs.
-    programs: std::collections::HashMap<u32, Arc<Path>>,
+struct Reader<'b> {
+    /// What each process runs, and the how manieth program that is.
+    programs: FxHashMap<u32, (u32, Arc<Path>)>,
+    started: u32,
     /// Programs that must have said hello, less those that did.
     expected: i64,
-    seen: HashSet<(Arc<Path>, PathBuf, u32)>,
+    /// The programs that used each path, and how.
+    seen: FxHashSet<(u32, &'b [u8], u32)>,
     recording: Recording,
 }
 
-impl Reader {
-    fn read(mut self, mut bytes: &[u8], clock: bool) -> Option<Recording> {
+impl<'b> Reader<'b> {
+    fn read(mut self, mut bytes: &'b [u8], clock: bool) -> Option<Recording> {
         self.expected = 1;
         self.recording.clock = clock;
         while !bytes.is_empty() {
@@ -180,16 +182,17 @@ impl Reader {
     }
 
     /// One record; `None` when it was not written to its end.
-    fn record(&mut self, record: &[u8], path: &[u8]) -> Option<()> {
+    fn record(&mut self, record: &[u8], bytes: &'b [u8]) -> Option<()> {
         let (kind, process, argument) = (word32(record, 0), word32(record, 4), word32(record, 8));
-        let path = PathBuf::from(OsString::from_vec(path.to_vec()));
+        let path = || PathBuf::from(OsString::from_vec(bytes.to_vec()));
         match kind {
             log::HELLO => {
                 self.expected -= 1;
                 if self.programs.is_empty() {
-                    self.recording.program.clone_from(&path);
+                    self.recording.program = path();
                 }
-                self.programs.insert(process, path.into());
+                self.started += 1;
+                self.programs.insert(process, (self.started, path().into()));
                 return Some(());
             }
             log::EXEC | log::SPAWN => {
@@ -203,12 +206,12 @@ impl Reader {
             _ => {}
         }
         let what = what(kind, argument, record)?;
-        // A child between `fork` and `exec` still runs its parent's program.
-        let program = self.programs.get(&process).cloned().unwrap_or_else(|| Path::new("").into());
         // What was read is kept each time that something else stood there.
         let distinct = if kind == log::READ { word64(record, 40).to_le_bytes()[0].into() } else { 0 };
-        if self.seen.insert((Arc::clone(&program), path.clone(), kind << 8 | distinct)) {
-            self.recording.accesses.push(Access { program, path, what });
+        let (index, program) = self.programs.get(&process)?;
+        if self.seen.insert((*index, bytes, kind << 8 | distinct)) {
+            let program = Arc::clone(program);
+            self.recording.accesses.push(Access { program, path: path(), what });
         }
         Some(())
     }
