@@ -160,5 +160,5 @@ fn the_format_is_pinned() {
     assert!(open(dir.path()).identity().put(&stat(1), NOW, &what("a")));
     let table = fs::read(dir.path().join("v1/identity")).unwrap();
     let at = table.iter().position(|b| *b != 0).unwrap();
-    insta::assert_snapshot!(format!("{at} {}", BlobDigest::of(&table[at..at + 128])), @"13462528 132ad1589e9c54e85aef9645dd601b365f2bbdd6dc96180a663b85f3a80042e1");
+    insta::assert_snapshot!(format!("{at} {}", BlobDigest::of(&table[at..at + 128])), @"6160896 132ad1589e9c54e85aef9645dd601b365f2bbdd6dc96180a663b85f3a80042e1");
 }
