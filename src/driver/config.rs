@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
+use crate::planner::roots::Roots;
 use crate::store::{Options, Store, StoreError};
 use crate::world::{Environment, World};
 
@@ -22,6 +23,8 @@ pub struct Config {
     pub semantic: bool,
     /// `BRIOCHE_CC_VERIFY`.
     pub verify: bool,
+    /// `BRIOCHE_CC_BASE_DIRS`.
+    pub base_dirs: Roots,
     /// Whether lookups that failed are looked up again before a direct hit. No variable switches that off:
     /// tests do, to see that they would notice.
     #[doc(hidden)]
@@ -60,7 +63,13 @@ impl Config {
         let (disable, read_only) =
             (switch("BRIOCHE_CC_DISABLE", false), switch("BRIOCHE_CC_READONLY", false));
         let (semantic, verify) = (switch("BRIOCHE_CC_SEMANTIC", true), switch("BRIOCHE_CC_VERIFY", false));
+        let (base_dirs, unusable) = set("BRIOCHE_CC_BASE_DIRS").map(Roots::parse).unwrap_or_default();
+        let unusable = unusable.iter().map(|entry| {
+            format!("BRIOCHE_CC_BASE_DIRS: {entry} is not the plain, absolute name of a directory")
+        });
+        complaints.extend(unusable);
         Self {
+            base_dirs,
             dir: directory(environment).map(|dir| world.absolute(&dir)),
             max_size,
             disable,

@@ -121,7 +121,18 @@ pub fn explain(world: &dyn World, executable: &Path, command: &[OsString]) -> Re
 /// `--config`: the configuration in force, a line each.
 #[must_use]
 pub fn configuration(config: &Config) -> String {
-    let Config { dir, max_size, disable, read_only, semantic, verify, log, complaints, absences: _ } = config;
+    let Config {
+        dir,
+        max_size,
+        disable,
+        read_only,
+        semantic,
+        verify,
+        base_dirs,
+        log,
+        complaints,
+        absences: _,
+    } = config;
     let mut text = String::new();
     let mut line = |name: &str, value: &dyn std::fmt::Display| {
         let _ = writeln!(text, "{name:<20} {value}");
@@ -132,6 +143,8 @@ pub fn configuration(config: &Config) -> String {
     line("BRIOCHE_CC_READONLY", &u8::from(*read_only));
     line("BRIOCHE_CC_SEMANTIC", &u8::from(*semantic));
     line("BRIOCHE_CC_VERIFY", &u8::from(*verify));
+    let base_dirs = base_dirs.directories().join(&b':');
+    line("BRIOCHE_CC_BASE_DIRS", &String::from_utf8_lossy(&base_dirs));
     line("BRIOCHE_CC_LOG", &shown(log.as_deref()));
     for complaint in complaints {
         line("not understood:", complaint);

@@ -9,13 +9,13 @@ use crate::manifest::InputSet;
 use crate::planner::Unit;
 use crate::planner::environment;
 use crate::planner::key::{
-    FieldWriter, KeyHasher, KeyInputs, KeyRecord, Subject, presentation_options, unit_key,
+    FieldWriter, KeyHasher, KeyInputs, KeyRecord, Subject, presentation_options, unit_key, unit_key_without,
 };
 use crate::preprocess::{Outcome, Preprocessed, Scratch, preprocess};
 use crate::recipe::digest::{BlobDigest, RecordName, UnitKey};
 use crate::store::Event;
 use crate::transport::{
-    Baked, Direct, Explanation, How, Job, Kept, LocalTransport, SemanticRules, Text, Transport,
+    Baked, Direct, Explanation, How, Job, Kept, LocalTransport, SemanticRules, Shared, Text, Transport,
 };
 use crate::world::{Command, Exit, Redirect, Sink, Stdin};
 
@@ -37,8 +37,12 @@ impl Context<'_> {
         let baked = match transport.direct(&job, &mut *sink)? {
             Direct::Hit(hit) => Baked::Hit(hit),
             Direct::WouldHit => transport.bake(&job, sink)?,
-            // What was never seen has no earlier text either.
-            Direct::Unseen if self.can_record(prepared) && self.earlier(&job).is_none() => {
+            // What was never seen has no earlier text either, unless at another place.
+            Direct::Unseen
+                if self.can_record(prepared)
+                    && self.config.base_dirs.is_empty()
+                    && self.earlier(&job).is_none() =>
+            {
                 transport.bake(&job, sink)?
             }
             Direct::Unseen => self.bake_text(prepared, unit, job, sink)?,
@@ -48,7 +52,8 @@ impl Context<'_> {
                     let subject = unit.source.path.display();
                     self.log.line(self.world, subject, format_args!("manifest: {token}: {path}"));
                 }
-                if self.can_record(prepared) && self.text_is_another(&job) {
+                let may_be_known = !self.config.base_dirs.is_empty() || !self.text_is_another(&job);
+                if self.can_record(prepared) && !may_be_known {
                     transport.bake(&job, sink)?
                 } else {
                     self.bake_text(prepared, unit, job, sink)?
@@ -106,7 +111,21 @@ impl Context<'_> {
         let charset = self.charset(prepared);
         let inputs = prepared.key_inputs(unit, &charset, subject);
         let (key, record) = (unit_key(&inputs), KeyRecord::of(&inputs));
-        Ok(Keyed { preprocessed, key, record })
+        let shared = self.shared_key(&inputs, &preprocessed);
+        Ok(Keyed { preprocessed, key, shared, record })
+    }
+
+    /// The key of a unit at all places where it is the same, if it is at some.
+    fn shared_key(&self, inputs: &KeyInputs<'_>, preprocessed: &Preprocessed) -> Option<UnitKey> {
+        let roots = &self.config.base_dirs;
+        let maps = inputs.invocation.args.iter().flat_map(|arg| &arg.tokens);
+        let leaves_rest = maps.into_iter().any(|token| roots.are_cut_by(token.as_encoded_bytes()));
+        if roots.is_empty() || roots.are_in(&preprocessed.messages) || leaves_rest {
+            return None;
+        }
+        let digest = BlobDigest::of(&roots.out_of_text(&preprocessed.text)?);
+        let subject = Subject::Text { messages: &preprocessed.messages, digest };
+        Some(unit_key_without(&KeyInputs { subject, ..*inputs }, roots))
     }
 
     /// What there is to say of a unit without looking at its sources; its name as an invocation among it.
@@ -171,7 +190,7 @@ impl Context<'_> {
         }
     }
 
-    fn text<'k>(&self, prepared: &Prepared<'_>, keyed: &'k Keyed) -> Text<'k> {
+    fn text<'k>(&'k self, prepared: &Prepared<'_>, keyed: &'k Keyed) -> Text<'k> {
         Text {
             key: keyed.key,
             quiet: keyed.preprocessed.messages.is_empty(),
@@ -181,6 +200,7 @@ impl Context<'_> {
             started: 0,
             confirm: &|| false,
             recording: keyed.preprocessed.recording.as_ref(),
+            shared: keyed.shared.map(|key| Shared { key, roots: &self.config.base_dirs }),
         }
     }
 
@@ -314,6 +334,8 @@ fn is_of_assembler(refusals: &[Refusal]) -> bool {
 pub(super) struct Keyed {
     pub(super) preprocessed: Preprocessed,
     pub(super) key: UnitKey,
+    /// The key at all places where the unit is the same.
+    pub(super) shared: Option<UnitKey>,
     pub(super) record: KeyRecord,
 }
 

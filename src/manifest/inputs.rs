@@ -82,6 +82,12 @@ impl InputSet {
         Traits(self.0.iter().filter_map(Input::facts).fold(0, |all, facts| all | facts.traits.0))
     }
 
+    /// The same with other names.
+    #[must_use]
+    pub fn renamed(&self, rename: &dyn Fn(&Path) -> PathBuf) -> Self {
+        Self(self.0.iter().map(|Input { path, facts }| Input { path: rename(path), facts: *facts }).collect())
+    }
+
     /// Whether a compile of them may hold the time of day.
     #[must_use]
     pub fn holds_time(&self, world: &dyn World) -> bool {

@@ -36,6 +36,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::argparse::{Debug, Family, Invocation, Mode, OutputKind, Role};
 use crate::planner::Unit;
+use crate::planner::roots::{Roots, TakenOut};
 use crate::recipe::digest::{BlobDigest, ToolchainDigest, UnitKey};
 
 /// Everything that a key is made of.
@@ -213,6 +214,14 @@ pub fn unit_key(inputs: &KeyInputs<'_>) -> UnitKey {
     let mut hasher = KeyHasher::default();
     write(inputs, &mut hasher);
     hasher.finish()
+}
+
+/// The key of these inputs without the names of some directories.
+#[must_use]
+pub fn unit_key_without(inputs: &KeyInputs<'_>, roots: &Roots) -> UnitKey {
+    let mut taken_out = TakenOut { writer: KeyHasher::default(), roots };
+    write(inputs, &mut taken_out);
+    taken_out.writer.finish()
 }
 
 /// Keeps the fields of a key, so that two keys can be compared.

@@ -6,5 +6,6 @@ pub mod key;
 mod plan;
 pub mod recipe;
 pub mod report;
+pub mod roots;
 
 pub use plan::{CompilePlan, LinkStep, Object, Unit, plan};

@@ -2,15 +2,16 @@
 
 use std::path::Path;
 
-use super::entry::{Entries, Entry, Kept as KeptOutput, Product};
+use super::entry::{Kept as KeptOutput, Product};
 use super::outputs::Written;
+use super::texts::{Found, is_placeless, record_name};
 use super::{Baked, Hit, How, InputArtifact, Job, Kept, Text, Transport, TransportError};
 use crate::argparse::Family;
 use crate::manifest::{
     Digester, InputSet, Knowledge, Learned, Manifest, Mismatch, Snapshot, Unlearnable, Version,
 };
 use crate::preprocess::Traits;
-use crate::recipe::digest::{ArtifactHash, BlobDigest, RecordName, UnitKey};
+use crate::recipe::digest::{ArtifactHash, BlobDigest, UnitKey};
 use crate::recipe::{Artifact, File};
 use crate::store::{RecordKind, Store};
 use crate::world::{Exit, Recording, Sink, Stat, Transcript, World};
@@ -63,7 +64,7 @@ impl Transport for LocalTransport<'_> {
             return Ok(Baked::Hit(hit));
         }
         // Whoever else has this miss now waits here, and finds the result.
-        let name = job.text.as_ref().map_or(job.invocation, record_name);
+        let name = job.text.as_ref().map_or(job.invocation, |text| record_name(text.key));
         let lock = if self.store.is_read_only() { None } else { self.store.lock(&name).ok() };
         if lock.is_some() {
             if let Some(hit) = self.text_hit(job, now, sink)? {
@@ -75,10 +76,6 @@ impl Transport for LocalTransport<'_> {
         }
         self.compile(job, snapshot.as_ref(), sink)
     }
-}
-
-fn record_name(text: &Text<'_>) -> RecordName {
-    RecordName::from_bytes(*text.key.as_bytes())
 }
 
 /// Looking for an earlier result.
@@ -133,12 +130,7 @@ impl LocalTransport<'_> {
     /// When the store can't be read.
     pub fn look(&self, job: &Job<'_>, now: &InputSet) -> Result<Option<bool>, TransportError> {
         let Some(text) = &job.text else { return Ok(None) };
-        Ok(self.entries(text)?.find(job, text, now).map(|(_, exact)| exact))
-    }
-
-    fn entries(&self, text: &Text<'_>) -> Result<Entries, TransportError> {
-        let record = self.store.load(RecordKind::Result, &record_name(text))?;
-        Ok(record.map(|bytes| Entries::decode(&bytes)).unwrap_or_default())
+        Ok(self.found(job, text, now)?.map(|found| found.exact))
     }
 
     /// Puts an earlier result of the same text in place, if there is one that serves.
@@ -149,13 +141,12 @@ impl LocalTransport<'_> {
         sink: Sink<'_>,
     ) -> Result<Option<Hit>, TransportError> {
         let (Some(text), Some(now), false) = (&job.text, now, self.verify) else { return Ok(None) };
-        let entries = self.entries(text)?;
-        let Some((Entry { product, .. }, exact)) = entries.find(job, text, now) else { return Ok(None) };
-        if !self.place(job, product, sink)? {
+        let Some(Found { name, product, exact }) = self.found(job, text, now)? else { return Ok(None) };
+        if !self.place(job, &product, sink)? {
             return Ok(None);
         }
-        self.store.touch(RecordKind::Result, &record_name(text));
-        self.remember(job, text, product);
+        self.store.touch(RecordKind::Result, &name);
+        self.remember(job, text, &product);
         let how = if exact { How::Exact } else { How::Semantic };
         Ok(Some(Hit { how, saved: product.took }))
     }
@@ -234,8 +225,13 @@ impl LocalTransport<'_> {
         {
             return compiled(Kept::Verified { same });
         }
+        let shared = job.text.as_ref().and_then(|text| text.shared);
+        let placeless = shared.is_some_and(|shared| is_placeless(&shared, &outputs, &transcript));
         let kept = self.product(job, outputs, transcript, took).and_then(|product| {
-            self.keep(job, snapshot.map(Snapshot::inputs), learned.ok().as_ref(), product)
+            if let (Some(text), Some(snapshot)) = (&job.text, snapshot) {
+                self.keep_text(text, snapshot.inputs(), product.clone(), placeless)?;
+            }
+            self.keep(job, learned.ok().as_ref(), &product)
         });
         compiled(if kept.is_ok() { Kept::Stored } else { Kept::StoreFailed })
     }
@@ -311,18 +307,12 @@ impl LocalTransport<'_> {
     fn keep(
         &self,
         job: &Job<'_>,
-        inputs: Option<&InputSet>,
         learned: Option<&Learned<'_>>,
-        product: Product,
+        product: &Product,
     ) -> Result<(), TransportError> {
         match learned {
-            Some(learned) => self.save_version(job, learned, &product)?,
+            Some(learned) => self.save_version(job, learned, product)?,
             None => self.note_seen(job),
-        }
-        if let (Some(text), Some(inputs)) = (&job.text, inputs) {
-            let mut entries = self.entries(text)?;
-            entries.add(Entry { inputs: inputs.clone(), product });
-            self.store.save(RecordKind::Result, &record_name(text), &entries.encode())?;
         }
         self.store.save(RecordKind::Explanation, &job.unit, &job.explanation.encode())?;
         Ok(())
@@ -340,11 +330,7 @@ impl LocalTransport<'_> {
         inputs: InputSet,
     ) -> Result<(), TransportError> {
         let Some(product) = Product::decode(version.result) else { return Ok(()) };
-        let name = RecordName::from_bytes(*key.as_bytes());
-        let record = self.store.load(RecordKind::Result, &name)?;
-        let mut entries = record.map(|bytes| Entries::decode(&bytes)).unwrap_or_default();
-        entries.add(Entry { inputs, product });
-        self.store.save(RecordKind::Result, &name, &entries.encode())?;
+        self.add_entry(key, inputs, product)?;
         let earlier = self.store.load(RecordKind::Manifest, &job.invocation)?.unwrap_or_default();
         let mut manifest = Manifest::decode(&earlier);
         for other in manifest.versions_mut().iter_mut().filter(|other| other.is_of_same_world(version)) {
@@ -398,7 +384,7 @@ impl LocalTransport<'_> {
     ) -> Option<bool> {
         let by_text = || {
             let text = job.text.as_ref()?;
-            Some(self.entries(text).ok()?.find(job, text, inputs?)?.0.product.clone())
+            Some(self.found(job, text, inputs?).ok()??.product)
         };
         let directly = || {
             let bytes = self.store.load(RecordKind::Manifest, &job.invocation).ok()??;

@@ -4,6 +4,7 @@
 mod entry;
 mod local;
 mod outputs;
+mod texts;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ pub use entry::Explanation;
 pub use local::{Direct, LocalTransport};
 
 use crate::argparse::Output;
+use crate::planner::roots::Roots;
 use crate::recipe::digest::{ArtifactHash, BlobDigest, RecordName, UnitKey};
 use crate::world::{Command, Exit, Recording, Sink};
 
@@ -98,6 +100,17 @@ pub struct Text<'a> {
     pub confirm: &'a (dyn Fn() -> bool + Sync),
     /// What the preprocessor's processes did, where that is known.
     pub recording: Option<&'a Recording>,
+    /// Where the text is the same in other places, its key there as here.
+    pub shared: Option<Shared<'a>>,
+}
+
+/// What stands for a text at several places; see [`crate::planner::roots`].
+#[derive(Debug, Clone, Copy)]
+pub struct Shared<'a> {
+    /// The key without the directories' names.
+    pub key: UnitKey,
+    /// The directories.
+    pub roots: &'a Roots,
 }
 
 /// How a unit was baked. Its outputs are in place, and its diagnostics were given to the sink.

@@ -7,6 +7,7 @@ mod faults;
 mod hidden;
 mod keys;
 mod outputs;
+mod places;
 mod real;
 mod semantic;
 mod signals;
