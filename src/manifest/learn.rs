@@ -101,7 +101,9 @@ impl<'r> Learned<'r> {
                 return Err(Unlearnable::Changed);
             }
         }
-        learned.present.retain(|(path, _, _)| !read.contains(path));
+        // What was read needs no looking at. A directory was only opened.
+        let files: FxHashSet<&[u8]> = learned.files.iter().map(|(path, _, _)| *path).collect();
+        learned.present.retain(|(path, _, _)| !files.contains(path));
         // What came and went while the compile ran.
         if missing.is_disjoint(&read) { Ok(learned) } else { Err(Unlearnable::Changed) }
     }
