@@ -186,6 +186,9 @@ fn equal_files(random: &mut Random, root: &Path) -> String {
     if from == to || fs::remove_file(&to).is_err() && to.exists() {
         return "nothing".to_owned();
     }
+    if !from.exists() {
+        return format!("rm {}, by another name", from.display());
+    }
     if random.percent(40) {
         let _ = fs::hard_link(&from, &to);
         return format!("ln {} {}", from.display(), to.display());
