@@ -3,7 +3,7 @@
 use core::sync::atomic::Ordering;
 
 use crate::libc::{self, c_char, c_int, c_void};
-use crate::record::{flag, note};
+use crate::record::{flag, note, write};
 use crate::{OURS, log, real};
 
 /// More variables than this are left as they are, and the child is not recorded.
@@ -47,14 +47,17 @@ impl Environment {
     }
 }
 
-type List = *const *const c_char;
+/// A list of strings that ends in a null.
+pub(crate) type List = *const *const c_char;
 
-fn environ() -> List {
+/// The environment.
+pub(crate) fn environ() -> List {
     // SAFETY: read by the thread that is about to start a program, as the C library itself would.
     unsafe { libc::environ as List }
 }
 
-unsafe fn execute(path: *const c_char, argv: List, environment: List, search: bool) -> c_int {
+/// Becomes another program; searched for on `PATH` where that is wanted.
+pub(crate) unsafe fn execute(path: *const c_char, argv: List, environment: List, search: bool) -> c_int {
     let mut with = Environment::new();
     // SAFETY: the caller's own list.
     let environment = unsafe { with.fill(environment) };
@@ -90,6 +93,30 @@ unsafe extern "C" fn execvp(path: *const c_char, argv: List) -> c_int {
 unsafe extern "C" fn execvpe(path: *const c_char, argv: List, environment: List) -> c_int {
     // SAFETY: the caller's own arguments.
     unsafe { execute(path, argv, environment, true) }
+}
+
+/// Programs that are open files.
+macro_rules! opened {
+    ($($name:ident $text:literal ($($before:ident: $type:ty),*; $($after:ident),*);)*) => {$(
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn $name($($before: $type,)* argv: List, environment: List $(, $after: c_int)*) -> c_int {
+            let mut with = Environment::new();
+            // SAFETY: the caller's own list.
+            let environment = unsafe { with.fill(environment) };
+            write(log::EXEC, 0, None, &[]);
+            let failed = real!(
+                $text as fn($($type,)* List, List $(, opened!(@ $after))*) -> c_int,
+                $($before,)* argv, environment $(, $after)*
+            );
+            write(log::EXEC_FAILED, 0, None, &[]);
+            failed
+        }
+    )*};
+    (@ $after:ident) => { c_int };
+}
+opened! {
+    fexecve "fexecve" (file: c_int;);
+    execveat "execveat" (directory: c_int, path: *const c_char; flags);
 }
 
 macro_rules! spawn {

@@ -4,27 +4,57 @@ use crate::libc::{self, c_char, c_int, c_void, mode_t, nr};
 use crate::record::{Path, flag, note, redirect, settled};
 use crate::{errno, log, quietly, real};
 
+/// What a file is opened for.
+#[derive(Clone, Copy)]
+struct Purpose {
+    /// What it holds may be read.
+    reading: bool,
+    /// It may be made or changed.
+    writing: bool,
+}
+
+impl Purpose {
+    fn of_flags(flags: c_int) -> Self {
+        let anew = flags & libc::O_TRUNC != 0 || flags & libc::O_CREAT != 0 && flags & libc::O_EXCL != 0;
+        Self {
+            reading: flags & libc::O_ACCMODE != libc::O_WRONLY && !anew,
+            writing: flags & libc::O_ACCMODE != 0 || flags & libc::O_CREAT != 0,
+        }
+    }
+
+    fn of_mode(mode: &[u8]) -> Self {
+        let first = mode.first().copied();
+        let both = mode.contains(&b'+');
+        Self { reading: first == Some(b'r') || first == Some(b'a') && both, writing: first != Some(b'r') || both }
+    }
+}
+
 /// Notes how an opening went.
-fn opened(directory: c_int, path: *const c_char, fd: c_int, reading: bool) {
-    match (fd >= 0, reading) {
-        (true, true) => quietly(|| match settled(fd) {
+fn opened(directory: c_int, path: *const c_char, fd: c_int, purpose: Purpose) {
+    if fd < 0 {
+        if purpose.reading {
+            note(log::MISSING, errno().unsigned_abs(), None, directory, path);
+        }
+        return;
+    }
+    if purpose.reading {
+        quietly(|| match settled(fd) {
             Some(stat) => note(log::READ, stat.mode, Some(&stat), directory, path),
             None => flag(log::INCOMPLETE),
-        }),
-        (true, false) => note(log::WRITTEN, 0, None, directory, path),
-        (false, true) => note(log::MISSING, errno().unsigned_abs(), None, directory, path),
-        (false, false) => {}
+        });
+    }
+    if purpose.writing {
+        note(log::WRITTEN, 0, None, directory, path);
     }
 }
 
 unsafe fn open_at(directory: c_int, path: *const c_char, flags: c_int, mode: mode_t) -> c_int {
-    let reading = flags & libc::O_ACCMODE == 0 && flags & libc::O_CREAT == 0;
     let fd = match redirect(path) {
         // SAFETY: the caller's own arguments.
         Path::Is(place) => unsafe { libc::syscall(nr::OPENAT, directory, place, flags, mode) as c_int },
         Path::Absent => -1,
     };
-    opened(directory, path, fd, reading);
+    opened(directory, path, fd, Purpose::of_flags(flags));
     fd
 }
 
@@ -88,12 +118,11 @@ creat!(creat creat64);
 /// Notes how a stream was opened.
 fn streamed(path: *const c_char, mode: *const c_char, stream: *mut c_void) -> *mut c_void {
     // SAFETY: a mode is a string; a stream that is not null is open.
-    let (reading, fd) = unsafe {
+    let (purpose, fd) = unsafe {
         let mode = core::slice::from_raw_parts(mode.cast::<u8>(), libc::strlen(mode));
-        let reading = mode.first() == Some(&b'r') && !mode.contains(&b'+');
-        (reading, if stream.is_null() { -1 } else { libc::fileno(stream) })
+        (Purpose::of_mode(mode), if stream.is_null() { -1 } else { libc::fileno(stream) })
     };
-    opened(libc::AT_FDCWD, path, fd, reading);
+    opened(libc::AT_FDCWD, path, fd, purpose);
     stream
 }
 

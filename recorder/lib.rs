@@ -15,6 +15,7 @@ mod files;
 mod libc;
 #[allow(dead_code, reason = "half of it is the reader's")]
 mod log;
+mod listed;
 mod looks;
 mod record;
 

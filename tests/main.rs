@@ -13,6 +13,7 @@ mod paths;
 mod planner;
 mod readme;
 mod recipe;
+mod recording;
 mod stale;
 mod store;
 mod support;

@@ -66,12 +66,7 @@ impl<'r> Learned<'r> {
         recording: &'r Recording,
         knowledge: Knowledge<'_>,
     ) -> Result<Self, Unlearnable> {
-        let accesses = recording.accesses.iter();
-        // They are few.
-        let written: Vec<&[u8]> = accesses
-            .filter(|access| access.what == What::Written)
-            .map(|access| bytes(&access.path))
-            .collect();
+        let written = written(recording)?;
         let directory = knowledge.directory.map(|path| path.as_os_str().as_bytes());
         let driver = recording.program.as_os_str();
         let matters = |access: &&Access| {
@@ -232,4 +227,21 @@ fn bytes(path: &Path) -> &[u8] {
 /// Whether a path is in a file system that the kernel makes up.
 fn is_virtual(path: &[u8]) -> bool {
     VIRTUAL.iter().any(|place| path.strip_prefix(*place).is_some_and(|rest| matches!(rest, [] | [b'/', ..])))
+}
+
+/// The paths that were made or changed. What a compile read before it changed it was its input, and is gone.
+fn written(recording: &Recording) -> Result<Vec<&[u8]>, Unlearnable> {
+    let accesses = || recording.accesses.iter().map(|access| (bytes(&access.path), access.what));
+    // They are few.
+    let written: Vec<&[u8]> =
+        accesses().filter(|(_, what)| *what == What::Written).map(|(path, _)| path).collect();
+    let mut by_now = Vec::with_capacity(written.len());
+    for (path, what) in accesses().filter(|(path, _)| written.contains(path) && !is_virtual(path)) {
+        match what {
+            What::Written => by_now.push(path),
+            What::Read(_) if !by_now.contains(&path) => return Err(Unlearnable::Special),
+            _ => {}
+        }
+    }
+    Ok(written)
 }
