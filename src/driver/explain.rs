@@ -102,7 +102,7 @@ impl Context<'_> {
     fn describe_world(&self, text: &mut String, earlier: &Explanation) {
         let record = self.store.load(RecordKind::Manifest, &earlier.invocation).ok().flatten();
         let record = record.unwrap_or_default();
-        let manifest = Manifest::decode(&record);
+        let manifest = Manifest::decode(&record).unwrap_or_default();
         let looked = manifest.versions().iter().filter_map(|version| {
             let seen = version.seen()?;
             let (changed, appeared) = (seen.changed(self.world, self), seen.appeared(self.world));

@@ -39,7 +39,7 @@ impl Context<'_> {
     /// code has changed, or what it was is not known any more.
     pub(super) fn text_is_another(&self, job: &Job<'_>) -> bool {
         let Ok(Some(record)) = self.store.load(RecordKind::Manifest, &job.invocation) else { return false };
-        let manifest = Manifest::decode(&record);
+        let Some(manifest) = Manifest::decode(&record) else { return false };
         let Some(latest) = manifest.versions().first() else { return false };
         let Some(seen) = latest.seen() else { return false };
         let differs = |(path, digest): &(PathBuf, BlobDigest)| match self.store.read_blob(digest) {
@@ -88,7 +88,7 @@ impl Context<'_> {
             return;
         }
         let Ok(Some(record)) = self.store.load(RecordKind::Manifest, &job.invocation) else { return };
-        let manifest = Manifest::decode(&record);
+        let Some(manifest) = Manifest::decode(&record) else { return };
         let untold = manifest.versions().iter().filter(|version| version.text.is_none());
         for version in untold.take(MOST) {
             // Nothing is lost when it can't be told: the unit is compiled.

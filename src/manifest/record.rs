@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::Seen;
 use crate::recipe::digest::UnitKey;
 
+/// The first byte of a record; a change of what follows, [`Seen`] among it, comes with another one.
+const FORMAT: u8 = 1;
 /// How many versions of the world one manifest remembers.
 const MOST: usize = 8;
 /// How large it may get, bytes, so that reading it stays cheap.
@@ -44,16 +46,17 @@ pub struct Manifest<'a> {
 }
 
 impl<'a> Manifest<'a> {
-    /// Reads a record; anything that is none is as good as nothing.
+    /// Reads a record; `None` when it is none, or of another format.
     #[must_use]
-    pub fn decode(bytes: &'a [u8]) -> Self {
-        postcard::from_bytes(bytes).unwrap_or_default()
+    pub fn decode(bytes: &'a [u8]) -> Option<Self> {
+        let (format, manifest) = bytes.split_first()?;
+        postcard::from_bytes(manifest).ok().filter(|_| *format == FORMAT)
     }
 
     /// The record.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        postcard::to_stdvec(self).unwrap_or_default()
+        postcard::to_extend(self, vec![FORMAT]).unwrap_or_default()
     }
 
     /// The record with a new version in front, in place of earlier ones of the same world for which

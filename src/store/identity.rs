@@ -28,6 +28,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::ptr::NonNull;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::error::StoreError;
 use super::layout::Layout;
@@ -64,6 +65,8 @@ pub struct Identity {
     store: Layout,
     reader: OnceLock<Reader>,
     writer: OnceLock<Option<File>>,
+    /// Damaged slots that were written anew, and not counted yet.
+    mended: AtomicU64,
 }
 
 /// How the table is read.
@@ -216,7 +219,7 @@ fn written(slot: &[u8]) -> u32 {
 
 impl Identity {
     pub(super) fn new(store: Layout) -> Self {
-        Self { store, reader: OnceLock::new(), writer: OnceLock::new() }
+        Self { store, reader: OnceLock::new(), writer: OnceLock::new(), mended: AtomicU64::new(0) }
     }
 
     /// What is remembered of the file with this `stat`.
@@ -242,7 +245,16 @@ impl Identity {
         let way = choose(&set, key);
         let seconds = u32::try_from(read_at / 1_000_000_000).unwrap_or(0);
         let position = key.position() + (way * SLOT) as u64;
+        let slot = &set[way * SLOT..(way + 1) * SLOT];
+        if !is_whole(slot) && slot.iter().any(|byte| *byte != 0) {
+            self.mended.fetch_add(1, Ordering::Relaxed);
+        }
         file.write_all_at(&encode(key, seconds, what), position).is_ok()
+    }
+
+    /// How many damaged slots were written anew since this was last asked.
+    pub(super) fn take_mended(&self) -> u64 {
+        self.mended.swap(0, Ordering::Relaxed)
     }
 
     fn reader(&self) -> Option<&Reader> {

@@ -305,6 +305,7 @@ impl Store {
         }
         let grown = self.grown.swap(0, Ordering::Relaxed);
         let mut lines = lines.to_vec();
+        lines.extend((0..self.identity.take_mended()).map(|_| Line::Event(Event::Corrupt)));
         if grown > 0 {
             lines.push(Line::Grown(grown));
         }

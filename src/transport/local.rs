@@ -13,7 +13,7 @@ use crate::manifest::{
 use crate::preprocess::Traits;
 use crate::recipe::digest::{ArtifactHash, BlobDigest, UnitKey};
 use crate::recipe::{Artifact, File};
-use crate::store::{RecordKind, Store};
+use crate::store::{Event, RecordKind, Store};
 use crate::world::{Exit, Recording, Sink, Stat, Transcript, World};
 
 /// Bakes with the store and the compilers of this machine.
@@ -89,7 +89,7 @@ impl LocalTransport<'_> {
         let Some(bytes) = self.store.load(RecordKind::Manifest, &job.invocation)? else {
             return Ok(Direct::Unseen);
         };
-        let (served, mismatches) = self.served(job, &Manifest::decode(&bytes));
+        let (served, mismatches) = self.served(job, &Manifest::decode(&bytes).unwrap_or_default());
         match served {
             Some(_) if self.verify => Ok(Direct::WouldHit),
             Some(product) if self.place(job, &product, sink)? => {
@@ -107,7 +107,7 @@ impl LocalTransport<'_> {
         let Some(bytes) = self.store.load(RecordKind::Manifest, &job.invocation)? else {
             return Ok(Direct::Unseen);
         };
-        let (served, mismatches) = self.served(job, &Manifest::decode(&bytes));
+        let (served, mismatches) = self.served(job, &Manifest::decode(&bytes).unwrap_or_default());
         Ok(if served.is_some() { Direct::WouldHit } else { Direct::Changed(mismatches) })
     }
 
@@ -332,7 +332,7 @@ impl LocalTransport<'_> {
         let Some(product) = Product::decode(version.result) else { return Ok(()) };
         self.add_entry(key, inputs, product)?;
         let earlier = self.store.load(RecordKind::Manifest, &job.invocation)?.unwrap_or_default();
-        let mut manifest = Manifest::decode(&earlier);
+        let mut manifest = Manifest::decode(&earlier).unwrap_or_default();
         for other in manifest.versions_mut().iter_mut().filter(|other| other.is_of_same_world(version)) {
             other.text = Some(key);
         }
@@ -359,11 +359,18 @@ impl LocalTransport<'_> {
         product: &Product,
     ) -> Result<(), TransportError> {
         self.keep_sources(learned);
-        let earlier = self.store.load(RecordKind::Manifest, &job.invocation)?.unwrap_or_default();
+        let earlier = self.store.load(RecordKind::Manifest, &job.invocation)?;
+        let earlier = earlier.as_deref().map(Manifest::decode);
+        if earlier == Some(None) {
+            // Whole, but not one of ours.
+            self.store.record(&Event::Corrupt);
+        }
         let text = job.text.as_ref().map(|text| text.key);
-        let manifest = Manifest::decode(&earlier).with(&learned.seen(), text, &product.encode(), &|other| {
+        let replaces = |other: &Version<'_>| {
             Product::decode(other.result).is_none_or(|other| other.presentation == product.presentation)
-        });
+        };
+        let earlier = earlier.flatten().unwrap_or_default();
+        let manifest = earlier.with(&learned.seen(), text, &product.encode(), &replaces);
         Ok(self.store.save(RecordKind::Manifest, &job.invocation, &manifest)?)
     }
 
@@ -388,7 +395,7 @@ impl LocalTransport<'_> {
         };
         let directly = || {
             let bytes = self.store.load(RecordKind::Manifest, &job.invocation).ok()??;
-            self.served(job, &Manifest::decode(&bytes)).0
+            self.served(job, &Manifest::decode(&bytes).unwrap_or_default()).0
         };
         let product: Product = if job.text.is_some() { by_text()? } else { directly()? };
         let blobs = outputs.iter().map(|written| written.bytes.as_deref().map(BlobDigest::of));

@@ -263,8 +263,11 @@ fn what_stands_in_the_way_of_a_header_is_seen() {
         compare(&bench, compiler, "a loop");
         bench.remove("one/h.h");
         bench.write("one/h.h", "#define H 1\n");
-        fs::set_permissions(bench.work().join("one/h.h"), std::os::unix::fs::PermissionsExt::from_mode(0o000))
-            .expect("a mode");
+        fs::set_permissions(
+            bench.work().join("one/h.h"),
+            std::os::unix::fs::PermissionsExt::from_mode(0o000),
+        )
+        .expect("a mode");
         compare(&bench, compiler, "unreadable");
         bench.remove("one/h.h");
         compare(&bench, compiler, "as before");

@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::os::unix::fs::{FileExt, MetadataExt};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use bakeplan::recipe::digest::BlobDigest;
 use bakeplan::store::Remembered;
@@ -161,4 +163,120 @@ fn the_format_is_pinned() {
     let table = fs::read(dir.path().join("v1/identity")).unwrap();
     let at = table.iter().position(|b| *b != 0).unwrap();
     insta::assert_snapshot!(format!("{at} {}", BlobDigest::of(&table[at..at + 128])), @"6160896 132ad1589e9c54e85aef9645dd601b365f2bbdd6dc96180a663b85f3a80042e1");
+}
+
+#[test]
+fn a_damaged_slot_that_is_written_anew_is_counted() {
+    let dir = temporary();
+    let table = dir.path().join("v1/identity");
+    assert!(open(dir.path()).identity().put(&stat(1), NOW, &what("a")));
+    assert_eq!(open(dir.path()).statistics().unwrap().corrupt, 0);
+    let at = fs::read(&table).unwrap().iter().position(|b| *b != 0).unwrap();
+    let file = fs::File::options().write(true).open(&table).unwrap();
+    file.write_all_at(&[0xff], (at + 50) as u64).unwrap();
+    let store = open(dir.path());
+    assert_eq!(store.identity().get(&stat(1)), None);
+    assert!(store.identity().put(&stat(1), NOW, &what("a")));
+    drop(store);
+    let store = open(dir.path());
+    assert_eq!(store.statistics().unwrap().corrupt, 1);
+    assert_eq!(store.identity().get(&stat(1)), Some(what("a")));
+}
+
+/// A table of garbage, one of another program, an empty one, one that is too long, a directory.
+#[test]
+fn a_foreign_table_is_ignored_and_used_slot_by_slot() {
+    let garbage: Vec<u8> =
+        (0..16 << 20).map(|n: u32| n.wrapping_mul(2_654_435_761).to_le_bytes()[2]).collect();
+    let tables = [
+        garbage.clone(),
+        garbage[..1 << 20].to_vec(),
+        [garbage.as_slice(), b"and more"].concat(),
+        Vec::new(),
+        b"SQLite format 3\0".to_vec(),
+    ];
+    for table in tables {
+        let dir = temporary();
+        open(dir.path()).put_blob(b"makes the directory").unwrap();
+        fs::write(dir.path().join("v1/identity"), &table).unwrap();
+        let store = open(dir.path());
+        for inode in 0..500 {
+            assert_eq!(store.identity().get(&stat(inode)), None);
+            assert!(store.identity().put(&stat(inode), NOW, &what("a")));
+            assert_eq!(store.identity().get(&stat(inode)), Some(what("a")));
+        }
+    }
+    let dir = temporary();
+    open(dir.path()).put_blob(b"makes the directory").unwrap();
+    fs::create_dir(dir.path().join("v1/identity")).unwrap();
+    let store = open(dir.path());
+    assert!(!store.identity().put(&stat(1), NOW, &what("a")));
+    assert_eq!(store.identity().get(&stat(1)), None);
+}
+
+/// Files that change under a clock of ours, while four threads hash and ask. Each knows what a file's bytes
+/// were at each of its `stat`s; nobody may ever be told others. Two changes within one tick of the clock
+/// leave the same `stat`, as they do on a file system with coarse times.
+#[test]
+fn no_thread_is_ever_told_other_bytes_under_an_injected_clock() {
+    /// How many changes fall into one tick: later ones leave no trace in the times.
+    const TICK: i128 = 4_000_000;
+    const FILES: u64 = 64;
+    let dir = temporary();
+    let store = open(dir.path());
+    let clock = AtomicI64::new(i64::try_from(NOW).unwrap());
+    // What each file holds: the moment of its last change, and how often it changed.
+    let files: Vec<Mutex<(i128, u64)>> = (0..FILES).map(|_| Mutex::new((OLD, 0))).collect();
+    let now = || i128::from(clock.load(Ordering::SeqCst));
+    let stat_of = |inode: u64, changed: i128| {
+        let time = changed - changed % TICK;
+        // Inodes are used again: half of the files share theirs with another, one after the other.
+        Stat {
+            device: 7,
+            inode: inode / 2,
+            mode: 0o100_644,
+            links: 1,
+            size: 8 + inode % 2,
+            modified: time,
+            changed: time,
+        }
+    };
+    let digest_of = |inode: u64, version: u64| what(&format!("{inode} {version}"));
+    let (hits, kept, early) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
+    let work = |seed: u64| {
+        let mut state = seed;
+        for _ in 0..20_000 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let (choice, inode) = (state >> 60, (state >> 33) % FILES);
+            clock.fetch_add(i64::try_from((state >> 20) % 400_000).unwrap(), Ordering::SeqCst);
+            let mut file = files[usize::try_from(inode).unwrap()].lock().unwrap();
+            if choice == 0 {
+                *file = (now(), file.1 + 1);
+                continue;
+            }
+            let read_at = now();
+            let (stat, truth) = (stat_of(inode, file.0), digest_of(inode, file.1));
+            match store.identity().get(&stat) {
+                Some(told) => {
+                    assert_eq!(told, truth, "file {inode}, version {}", file.1);
+                    hits.fetch_add(1, Ordering::Relaxed);
+                }
+                None if store.identity().put(&stat, read_at, &truth) => {
+                    kept.fetch_add(1, Ordering::Relaxed);
+                }
+                None => {
+                    early.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for seed in 1..=4 {
+            let work = &work;
+            scope.spawn(move || work(seed));
+        }
+    });
+    let [hits, kept, early] = [hits, kept, early].map(AtomicU64::into_inner);
+    println!("{hits} hits, {kept} remembered, {early} too fresh");
+    assert!(hits > 1000 && kept > 1000 && early > 1000, "{hits} hits, {kept} remembered, {early} too fresh");
 }
