@@ -251,7 +251,7 @@ PROJECTS = [
         debian("libjsoncpp"),
         every_way("CXX", ["-std=c++14", "-Iinclude", "-Isrc/lib_json"], [], ["src/lib_json/*.cpp"], JSONCPP),
     ),
-    Project("libdeflate (cmake, ninja)", debian("libdeflate"), cmake()),
+    Project("brotli (cmake, ninja)", debian("brotli"), cmake()),
     Project("jsoncpp (C++; meson, ninja)", debian("libjsoncpp"), meson("-Dtests=true")),
     Project("zlib (configure, make)", debian("zlib"), configure_and_make("static", "shared")),
 ]
