@@ -1,7 +1,7 @@
 //! Opening, making and removing files.
 
 use crate::libc::{self, c_char, c_int, c_void, mode_t, nr};
-use crate::record::{Path, flag, note, redirect, settled};
+use crate::record::{Path, flag, note, note_open, redirect, settled};
 use crate::{errno, log, quietly, real};
 
 /// What a file is opened for.
@@ -229,6 +229,15 @@ unsafe extern "C" fn opendir(path: *const c_char) -> *mut c_void {
     stream
 }
 
+#[unsafe(no_mangle)]
+unsafe extern "C" fn fdopendir(directory: c_int) -> *mut c_void {
+    let stream = real!("fdopendir" as fn(c_int) -> *mut c_void, directory);
+    if !stream.is_null() {
+        note_open(log::LISTED, directory);
+    }
+    stream
+}
+
 /// Functions that use the file system in ways that are not followed.
 macro_rules! unknown {
     ($($name:ident $text:literal ($($argument:ident: $type:ty),*) -> $result:ty;)*) => {$(
@@ -243,7 +252,6 @@ unknown! {
     chdir "chdir" (path: *const c_char) -> c_int;
     fchdir "fchdir" (directory: c_int) -> c_int;
     chroot "chroot" (path: *const c_char) -> c_int;
-    fdopendir "fdopendir" (directory: c_int) -> *mut c_void;
     scandir "scandir" (path: *const c_char, names: *mut c_void, filter: *mut c_void, order: *mut c_void) -> c_int;
     scandir64 "scandir64" (path: *const c_char, names: *mut c_void, filter: *mut c_void, order: *mut c_void) -> c_int;
     ftw "ftw" (path: *const c_char, call: *mut c_void, depth: c_int) -> c_int;

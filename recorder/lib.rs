@@ -18,6 +18,7 @@ mod log;
 mod listed;
 mod looks;
 mod record;
+mod variables;
 
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 

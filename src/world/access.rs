@@ -1,5 +1,6 @@
 //! What the processes of a command did with the file system.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,6 +17,12 @@ pub struct Recording {
     /// Whether a process asked what a time is in calendar terms, as `__DATE__`, `__TIME__` and
     /// `__TIMESTAMP__` do, however they are spelled.
     pub clock: bool,
+    /// The files of all programs that ran, each once.
+    pub programs: Vec<Arc<Path>>,
+    /// The variables of the environment that were asked for by name, each once.
+    pub variables: Vec<OsString>,
+    /// The programs that asked for the time of day.
+    pub timed: Vec<Arc<Path>>,
 }
 
 /// One path that one program used in one way.
