@@ -9,6 +9,7 @@
 
 mod argparse;
 mod baking;
+mod crates;
 mod paths;
 mod planner;
 mod readme;

@@ -13,7 +13,7 @@ use crate::planner::{self, CompilePlan, environment};
 use crate::preprocess::{Driver, FileFacts, Traits};
 use crate::recipe::digest::{BlobDigest, RecordName};
 use crate::store::{RecordKind, Remembered, Store};
-use crate::toolchain::{self, Frontend, Memo, Request, Toolchain};
+use crate::toolchain::{self, Frontend, Memo, Request, Toolchain, ToolchainError};
 use crate::world::{Environment, Stat, World};
 
 /// What all steps of one call share.
@@ -99,7 +99,7 @@ impl<'a> Context<'a> {
     }
 
     /// Reads response files.
-    fn reader(&self) -> impl Fn(&Path) -> Option<Vec<u8>> {
+    pub(super) fn reader(&self) -> impl Fn(&Path) -> Option<Vec<u8>> {
         |path| self.world.read(path).ok()
     }
 
@@ -136,7 +136,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    fn processor(&self) -> Result<Vec<u8>, Aside> {
+    pub(super) fn processor(&self) -> Result<Vec<u8>, Aside> {
         toolchain::cpu_identity(self.world).map_err(|error| Aside::Error("processor", error.to_string()))
     }
 
@@ -188,14 +188,7 @@ impl<'a> Context<'a> {
             frontends: &frontends,
             links: false,
         };
-        toolchain::identify(self.world, self, &request).map_err(|error| match error.token() {
-            token @ ("compiler-script"
-            | "compiler-packed"
-            | "compiler-is-a-cache"
-            | "compiler-delegates"
-            | "compiler-unknown") => refused(token, &call.argv0, "its identity can't be told"),
-            token => Aside::Error(token, error.to_string()),
-        })
+        toolchain::identify(self.world, self, &request).map_err(|error| unidentified(call, &error))
     }
 
     /// `$PWD` where it names the working directory, as gcc and clang take it; else the real path.
@@ -223,6 +216,18 @@ impl<'a> Context<'a> {
             })
         };
         invocation.facts.files.iter().map(digest).collect()
+    }
+}
+
+/// Why a compiler that can't be identified is left alone.
+pub(super) fn unidentified(call: &CompilerCall, error: &ToolchainError) -> Aside {
+    match error.token() {
+        token @ ("compiler-script"
+        | "compiler-packed"
+        | "compiler-is-a-cache"
+        | "compiler-delegates"
+        | "compiler-unknown") => refused(token, &call.argv0, "its identity can't be told"),
+        token => Aside::Error(token, error.to_string()),
     }
 }
 

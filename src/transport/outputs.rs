@@ -1,11 +1,13 @@
 //! The files that a compile leaves: brought to their places on a hit, taken from there on a miss.
 
+use std::ffi::OsStr;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::entry::Product;
-use super::{Job, LocalTransport, TransportError};
-use crate::argparse::{Family, Output, OutputKind};
+use super::{Habits, Job, LocalTransport, TransportError};
+use crate::argparse::{Output, OutputKind};
 use crate::store::{Placement, Staged};
 use crate::world::Stat;
 
@@ -28,14 +30,26 @@ impl LocalTransport<'_> {
                 continue;
             }
             let path = self.world.absolute(Path::new(&output.path));
-            let placement = self.placement(output, &path)?;
+            let placement = self.placement(output.kind, &path)?;
             let ready = match (fresh_dependencies(job, output), &kept.blob) {
                 // What this run's own preprocessor wrote goes first.
                 (Some(bytes), _) => Some(Staged::of_bytes(bytes.to_vec(), &path)),
                 (None, None) => continue,
+                (None, Some(blob)) if job.krate.is_some() && output.kind == OutputKind::Dependencies => {
+                    self.dependencies_here(job, blob, &path)?
+                }
                 (None, Some(blob)) => self.store.stage(blob, &path, kept.executable, placement)?,
             };
             let Some(ready) = ready else { return Ok(None) };
+            staged.push(ready);
+        }
+        for (name, kept) in &product.further {
+            let path = self.world.absolute(Path::new(OsStr::from_bytes(name)));
+            let Some(blob) = &kept.blob else { continue };
+            let placement = self.placement(kept.kind, &path)?;
+            let Some(ready) = self.store.stage(blob, &path, kept.executable, placement)? else {
+                return Ok(None);
+            };
             staged.push(ready);
         }
         Ok(Some(staged))
@@ -44,26 +58,26 @@ impl LocalTransport<'_> {
     /// How the compiler would write this output over what is there.
     ///
     /// GNU as unlinks a file that is not empty and makes a new one; clang renames a temporary file over
-    /// it; everything else is opened and truncated.
-    fn placement(&self, output: &Output, path: &Path) -> Result<Placement, TransportError> {
+    /// it, rustc one of its own or the linker's; everything else is opened and truncated.
+    fn placement(&self, kind: OutputKind, path: &Path) -> Result<Placement, TransportError> {
         let refuse = |why: &str| TransportError::File {
             path: path.to_owned(),
             source: io::Error::new(io::ErrorKind::Unsupported, why.to_owned()),
         };
         let replaces = matches!(
-            (self.family, output.kind),
-            (_, OutputKind::Object) | (Family::Clang, OutputKind::Assembly) | (Family::Gcc, OutputKind::Dwo)
-        );
+            (self.habits, kind),
+            (_, OutputKind::Object) | (Habits::Clang, OutputKind::Assembly) | (Habits::Gcc, OutputKind::Dwo)
+        ) || self.habits == Habits::Rustc && kind != OutputKind::Dependencies;
         let Ok(there) = self.world.lstat(path) else {
             return Ok(if replaces { Placement::Replace } else { Placement::InPlace });
         };
-        if !there.is_file() && output.kind != OutputKind::Dependencies {
+        if !there.is_file() && kind != OutputKind::Dependencies {
             return Err(refuse("the output exists and is no regular file"));
         }
         if rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_err() {
             return Err(refuse("the output exists and is not writable"));
         }
-        let empty = self.family == Family::Gcc && there.size == 0;
+        let empty = self.habits == Habits::Gcc && there.size == 0;
         Ok(if replaces && !empty { Placement::Replace } else { Placement::InPlace })
     }
 
@@ -92,6 +106,16 @@ impl LocalTransport<'_> {
     }
 }
 
+/// What a compile left.
+pub(super) struct Results {
+    /// The outputs that its command line tells.
+    pub(super) outputs: Vec<Written>,
+    /// Others, by their names.
+    pub(super) further: Vec<(Vec<u8>, Written)>,
+    /// The places that they hold, by their index.
+    pub(super) bound: Vec<(usize, Vec<u8>)>,
+}
+
 /// One output as a compile left it.
 pub(super) struct Written {
     pub(super) kind: OutputKind,
@@ -101,5 +125,7 @@ pub(super) struct Written {
 
 /// An object or its like of no bytes is a compile that went wrong.
 fn may_be_empty(kind: OutputKind) -> bool {
-    matches!(kind, OutputKind::StackUsage | OutputKind::CallGraph | OutputKind::TemporaryPreprocessed)
+    use OutputKind::{CallGraph, LlvmIr, Metadata, Mir, StackUsage, TemporaryPreprocessed};
+    // A program that is only checked has metadata of no bytes.
+    matches!(kind, StackUsage | CallGraph | TemporaryPreprocessed | Metadata | Mir | LlvmIr)
 }

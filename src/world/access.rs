@@ -21,8 +21,12 @@ pub struct Recording {
     pub programs: Vec<Arc<Path>>,
     /// The variables of the environment that were asked for by name, each once.
     pub variables: Vec<OsString>,
+    /// Variables whose values decide nothing here, whoever asks for them.
+    pub unasked: Vec<OsString>,
     /// The programs that asked for the time of day.
     pub timed: Vec<Arc<Path>>,
+    /// What was started, as it was asked for: by path, or by a name that is looked up on `PATH`.
+    pub started: Vec<PathBuf>,
 }
 
 /// One path that one program used in one way.
@@ -52,6 +56,8 @@ pub enum What {
     Resolved,
     /// A directory's names were listed.
     Listed,
+    /// A directory's names were listed, and only those of crates made a difference.
+    ListedCrates,
     /// It was made, written, renamed or removed.
     Written,
 }

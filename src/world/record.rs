@@ -198,6 +198,7 @@ impl<'b> Reader<'b> {
             }
             log::EXEC | log::SPAWN => {
                 self.expected += 1;
+                distinct(&mut self.recording.started, path());
                 return Some(());
             }
             log::EXEC_FAILED => {
