@@ -5,6 +5,7 @@ mod entry;
 mod local;
 mod outputs;
 mod texts;
+pub mod wire;
 
 use std::io;
 use std::path::{Path, PathBuf};
