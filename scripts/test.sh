@@ -16,4 +16,4 @@ if [ ${#missing[@]} -gt 0 ]; then
 fi
 
 scripts/lint.sh
-cargo test --locked
+cargo test --locked --all-features

@@ -52,6 +52,8 @@
 
 pub mod argparse;
 pub mod driver;
+#[cfg(feature = "host")]
+pub mod host;
 pub mod manifest;
 pub mod paths;
 pub mod planner;

@@ -18,3 +18,4 @@ mod stale;
 mod store;
 mod support;
 mod toolchain;
+mod wire;

@@ -1,0 +1,6 @@
+//! The host's side of the protocol (cargo feature `host`): a server loop over a [`Session`], so that any
+//! engine can bake what a running process asks for.
+
+mod session;
+
+pub use session::{Session, Watch};

@@ -1,0 +1,5 @@
+//! The protocol, and both ends of it.
+
+mod golden;
+mod messages;
+mod properties;
