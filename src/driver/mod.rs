@@ -10,6 +10,7 @@ mod explain;
 mod jobs;
 mod link;
 mod log;
+mod parse;
 mod recover;
 pub mod tools;
 mod unit;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::config::ConfigError;
 use super::who::{Call, Called, who};
+use super::parse;
 use super::{Aside, CompilerCall, Config, Context, Log};
 use crate::argparse::{self, Refusal};
 use crate::planner;
@@ -78,7 +79,7 @@ pub fn plan(
 }
 
 fn report(context: &Context<'_>, asked: &CompilerCall) -> PlanReport {
-    let Some(compiler) = context.compiler(asked) else {
+    let Some(compiler) = parse::compiler(context.world, &asked.argv0, &asked.program) else {
         let refusal = Refusal::new("unknown-compiler", asked.argv0.clone(), "only gcc and clang are known");
         return PlanReport::unknown(&asked.program, &refusal);
     };
