@@ -3,3 +3,15 @@
 mod golden;
 mod messages;
 mod properties;
+
+#[cfg(feature = "host")]
+mod clients;
+#[cfg(feature = "host")]
+mod crowds;
+mod hosts;
+#[cfg(feature = "host")]
+mod places;
+#[cfg(feature = "host")]
+mod scripted;
+#[cfg(feature = "host")]
+mod serving;
