@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::config::ConfigError;
-use super::who::{Call, Called, who};
 use super::parse;
+use super::who::{Call, Called, who};
 use super::{Aside, CompilerCall, Config, Context, Log};
 use crate::argparse::{self, Refusal};
 use crate::planner;
@@ -130,6 +130,7 @@ pub fn configuration(config: &Config) -> String {
         semantic,
         verify,
         base_dirs,
+        host,
         log,
         complaints,
         absences: _,
@@ -146,6 +147,7 @@ pub fn configuration(config: &Config) -> String {
     line("BRIOCHE_CC_VERIFY", &u8::from(*verify));
     let base_dirs = base_dirs.directories().join(&b':');
     line("BRIOCHE_CC_BASE_DIRS", &String::from_utf8_lossy(&base_dirs));
+    line("host", &shown(host.as_deref()));
     line("BRIOCHE_CC_LOG", &shown(log.as_deref()));
     for complaint in complaints {
         line("not understood:", complaint);
