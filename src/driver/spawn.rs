@@ -186,10 +186,10 @@ impl<'a> Host<'a> {
         unit: &Unit,
         object: &OsStr,
     ) -> Result<(BakeId, Baking), Local> {
-        let unfit = |error| Local::new("unfit", error);
-        suits(compile.invocation, unit).map_err(unfit)?;
+        let other = |why| Local::new("unfit", why);
+        suits(compile.invocation, unit).map_err(other)?;
         let (text, dependencies) = self.text(compile, unit)?;
-        text_suits(compile.invocation, &text).map_err(unfit)?;
+        text_suits(compile.invocation, &text).map_err(other)?;
         if let Some(place) = self.places.mentioned(&text) {
             let place = String::from_utf8_lossy(place);
             let line = format_args!("program data mentions {place}: this unit hits only there");
@@ -206,7 +206,7 @@ impl<'a> Host<'a> {
             text,
             platform: self.platform,
         });
-        let recipe = recipe.map_err(unfit)?;
+        let recipe = recipe.map_err(other)?;
         let delivery = self.temporary.path().join(format!("output-{index}"));
         let request = BakeRequest { recipe: &recipe, output: Some(&delivery), detached: false };
         let bake = self.client.submit(request)?;

@@ -56,23 +56,23 @@ pub fn suits(invocation: &Invocation, unit: &Unit) -> Result<(), Unfit> {
     let version = invocation.compiler.version;
     let before = |gcc, clang_version| version.0 != 0 && version.0 < if clang { clang_version } else { gcc };
     let known = |kind| matches!(kind, OutputKind::Object | OutputKind::Assembly | OutputKind::Dependencies);
-    let unfit = |why| Err(Unfit(why));
+    let because = |why| Err(Unfit(why));
     match () {
-        () if sanitize => unfit("sanitizers put columns into the code"),
-        () if coverage => unfit("coverage and profiles depend on the source's own text"),
-        () if clang && debug == Debug::Macros => unfit("macro debug information needs the source"),
-        () if !invocation.facts.files.is_empty() => unfit("an option names a file that the compiler reads"),
-        () if native => unfit("the processor is this machine's"),
-        () if records_command_line => unfit("the command line is recorded"),
-        () if records_cwd => unfit("the working directory is recorded"),
+        () if sanitize => because("sanitizers put columns into the code"),
+        () if coverage => because("coverage and profiles depend on the source's own text"),
+        () if clang && debug == Debug::Macros => because("macro debug information needs the source"),
+        () if !invocation.facts.files.is_empty() => because("an option names a file that the compiler reads"),
+        () if native => because("the processor is this machine's"),
+        () if records_command_line => because("the command line is recorded"),
+        () if records_cwd => because("the working directory is recorded"),
         () if save_temps || !unit.source.outputs.iter().all(|output| known(output.kind)) => {
-            unfit("it leaves further files")
+            because("it leaves further files")
         }
         () if assembles && debug != Debug::None => {
-            unfit("the assembler puts its directory into debug information")
+            because("the assembler puts its directory into debug information")
         }
-        () if unit.source.path == "-" => unfit("the source comes by standard input"),
-        () if before(8, 13) => unfit("the compiler is too old to map paths"),
+        () if unit.source.path == "-" => because("the source comes by standard input"),
+        () if before(8, 13) => because("the compiler is too old to map paths"),
         () => Ok(()),
     }
 }
