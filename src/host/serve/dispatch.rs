@@ -94,6 +94,10 @@ impl Watch for Waiting<'_> {
     fn is_cancelled(&self) -> bool {
         self.ticket.is_cancelled() || self.shared.stopping.load(Ordering::Acquire)
     }
+
+    fn is_detached(&self) -> bool {
+        self.ticket.is_detached()
+    }
 }
 
 /// The answer to what nobody waits for.

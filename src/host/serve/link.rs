@@ -51,6 +51,10 @@ impl Ticket {
     pub(super) fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Acquire)
     }
+
+    pub(super) fn is_detached(&self) -> bool {
+        self.detached
+    }
 }
 
 /// Why a request is not taken.
