@@ -287,6 +287,13 @@ fn what_can_not_be_read_is_refused_by_name() {
     assert_eq!(token(bake(b"\xff", None)), "recipe");
     assert_eq!(token(bake("[".repeat(limits::RECIPE).as_bytes(), None)), "recipe", "as deep as it is long");
     assert_eq!(token(bake(format!("[{}0]", "0,".repeat(500_000)).as_bytes(), None)), "recipe");
+    // As deep as a recipe may be: it is read (and then is no script, which this session does not expect).
+    let deep = |levels: usize| {
+        let opened = r#"{"type":"get","path":"a","directory":"#.repeat(levels);
+        format!(r#"{opened}{{"type":"directory","entries":{{}}}}{}"#, "}".repeat(levels))
+    };
+    assert_eq!(token(bake(deep(120).as_bytes(), None)), "internal");
+    assert_eq!(token(bake(deep(130).as_bytes(), None)), "recipe");
     let name = RecordName::of(b"too long");
     assert_eq!(token(Ask::GetNote { name }), "over-limit");
 }
