@@ -89,31 +89,30 @@ fn measure(socket: &Path, host: &Child, hits: usize, connections: usize) -> Resu
     );
 
     let mut client = connect()?;
-    each("get-inputs (20 artifacts)", hits / 10, || Ok(drop(client.get_inputs()?)))?;
-    each("get-note", hits / 10, || Ok(drop(client.get_note(name)?)))?;
+    each("get-inputs (20 artifacts)", hits / 10, || Ok(client.get_inputs()?))?;
+    each("get-note", hits / 10, || Ok(client.get_note(name)?))?;
     each("put-note", hits / 10, || Ok(client.put_note(name, vec![7; 8192])?))?;
-    each("create-artifact", hits / 10, || Ok(drop(client.create_artifacts(&[Path::new("/tmp/a.i")])?)))?;
+    each("create-artifact", hits / 10, || Ok(client.create_artifacts(&[Path::new("/tmp/a.i")])?))?;
     each("create-artifact, 50 at once", hits / 500, || {
-        Ok(drop(client.create_artifacts(&[Path::new("/tmp/a.i"); 50])?))
+        Ok(client.create_artifacts(&[Path::new("/tmp/a.i"); 50])?)
     })?;
-    each("bake, 40 at once", hits / 400, || Ok(drop(client.bake_all(&[request; 40], log)?)))?;
+    each("bake, 40 at once", hits / 400, || Ok(client.bake_all(&[request; 40], log)?))?;
     for tenth in 1..=10 {
         let what = format!("bake ({tenth} of 10; the host holds {} KiB)", memory(host)?);
-        each(&what, hits / 10, || Ok(drop(client.bake(request, log)?)))?;
+        each(&what, hits / 10, || Ok(client.bake(request, log)?))?;
     }
     each("connect, get-inputs, get-note, bake: a wrapper's hit", hits / 100, || {
         let mut client = connect()?;
         client.get_inputs()?;
         client.get_note(name)?;
-        client.bake(request, log)?;
-        Ok(())
+        Ok(client.bake(request, log)?)
     })?;
 
     let mut all = (0..connections).map(|_| connect()).collect::<Result<Vec<_>, _>>()?;
     let mut next = (0..all.len()).cycle();
     each(&format!("bake, each on another of {connections} connections"), hits / 10, || {
         let at = next.next().unwrap_or(0);
-        Ok(drop(all[at].bake(request, log)?))
+        Ok(all[at].bake(request, log)?)
     })?;
     println!(
         "with {connections} connections the host holds {} KiB, {} threads",
@@ -131,7 +130,7 @@ fn measure(socket: &Path, host: &Child, hits: usize, connections: usize) -> Resu
 }
 
 /// Does something many times, and prints how long it takes once.
-fn each(what: &str, times: usize, mut does: impl FnMut() -> Result<(), Failed>) -> Result<(), Failed> {
+fn each<T>(what: &str, times: usize, mut does: impl FnMut() -> Result<T, Failed>) -> Result<(), Failed> {
     let start = Instant::now();
     for _ in 0..times {
         does()?;
