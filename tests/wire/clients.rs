@@ -70,7 +70,7 @@ fn what_breaks_the_protocol_ends_the_connection_and_no_other() {
 
 #[test]
 fn who_stalls_is_shut_out() {
-    let short = Duration::from_millis(150);
+    let short = Duration::from_millis(300);
     let rig = Rig::with(|options| (options.hello, options.frame, options.idle) = (short, short, 4 * short));
     let mut silent = rig.raw();
     assert_eq!(silent.refused(), "deadline");
@@ -99,10 +99,9 @@ fn who_stalls_is_shut_out() {
 
 #[test]
 fn who_waits_for_a_bake_is_not_idle() {
-    let short = Duration::from_millis(60);
-    let rig = Rig::with(|options| (options.hello, options.idle) = (short, short));
+    let rig = Rig::with(|options| options.idle = Duration::from_millis(300));
     let mut raw = Raw::greeted(&rig.socket);
-    raw.bake(1, "sleep:400", false);
+    raw.bake(1, "sleep:1500", false);
     assert!(matches!(raw.answer(), Some((1, Say::BakeFinished(_)))));
 }
 
@@ -197,6 +196,23 @@ fn who_asks_and_never_reads_only_hurts_himself() {
         }
         assert!(start.elapsed() < Duration::from_secs(20), "never shut out");
     }
+    rig.is_well();
+}
+
+#[test]
+fn answers_do_not_wait_for_ever() {
+    let rig = Rig::with(|options| options.stall = Duration::from_millis(300));
+    rig.session.large.store(2000, Ordering::SeqCst);
+    let mut stalled = Raw::greeted(&rig.socket);
+    let asked = 20;
+    (0..asked).for_each(|id| stalled.ask(id, Ask::GetInputs));
+    soon("all are answered", || rig.session.asked.load(Ordering::SeqCst) == 20);
+    std::thread::sleep(Duration::from_millis(1500));
+    let mut answers = 0;
+    while stalled.answer().is_some() {
+        answers += 1;
+    }
+    assert!(answers < asked, "the host kept all {answers} for a client that did not read");
     rig.is_well();
 }
 

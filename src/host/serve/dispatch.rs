@@ -93,7 +93,7 @@ impl Watch for Waiting<'_> {
     }
 
     fn is_cancelled(&self) -> bool {
-        self.ticket.is_cancelled() || self.shared.stopping.load(Ordering::Acquire)
+        self.ticket.is_cancelled() || self.shared.stopped.load(Ordering::Acquire)
     }
 }
 

@@ -223,6 +223,10 @@ impl Link {
         if rest.is_empty() {
             return;
         }
+        if state.out.is_empty() {
+            // The time that it may wait begins.
+            state.sent = Instant::now();
+        }
         state.out.extend(rest);
         let unread = self.shared.unread.fetch_add(rest.len(), Ordering::AcqRel) + rest.len();
         let options = &self.shared.options;

@@ -140,6 +140,8 @@ struct Shared {
     /// Wakes the thread that waits.
     wake: OwnedFd,
     stopping: AtomicBool,
+    /// Every connection is closed, and nobody waits for anything.
+    stopped: AtomicBool,
     held: AtomicUsize,
     unread: AtomicUsize,
     /// Held while a recipe is read.
@@ -174,6 +176,7 @@ pub fn serve(options: Options, session: Arc<dyn Session>) -> Result<Server, Serv
         epoll,
         wake,
         stopping: AtomicBool::new(false),
+        stopped: AtomicBool::new(false),
         held: AtomicUsize::new(0),
         unread: AtomicUsize::new(0),
         reading: Mutex::new(()),
