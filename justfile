@@ -9,7 +9,7 @@ lint:
 bench *args:
     cargo bench --locked {{args}}
 
-# Fuzzes a target (recipe_json, response_file, argv, manifest) for some seconds; needs nightly and cargo-fuzz.
+# Fuzzes a target (recipe_json, response_file, argv, manifest, wire_frame) for some seconds; needs nightly and cargo-fuzz.
 fuzz target="recipe_json" seconds="60":
     cargo +nightly fuzz run {{target}} -- -max_total_time={{seconds}}
 

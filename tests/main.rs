@@ -10,12 +10,17 @@
 mod argparse;
 mod baking;
 mod crates;
+#[cfg(feature = "host")]
+mod host;
 mod paths;
 mod planner;
 mod readme;
 mod recipe;
 mod recording;
+#[cfg(feature = "host")]
+mod spawn;
 mod stale;
 mod store;
 mod support;
 mod toolchain;
+mod wire;

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use super::context::{refused, unidentified};
-use super::{Aside, CompilerCall, Context};
+use super::{Aside, CompilerCall, Context, parse};
 use crate::argparse::rustc::{self, CrateInvocation, RustTool};
 use crate::argparse::{Mode, Refusal};
 use crate::manifest::{ALL_VARIABLES, Digester, Mismatch, PlacedDigester, PlacedWorld};
@@ -46,7 +46,7 @@ impl Context<'_> {
         call: &'c CompilerCall,
         tool: RustTool,
     ) -> Result<PreparedCrate<'c>, Aside> {
-        let invocation = rustc::parse(tool, &call.args, &self.reader());
+        let invocation = rustc::parse(tool, &call.args, &parse::reader(self.world));
         self.refuse_crate(&invocation)?;
         let program = toolchain::identify_program(self.world, self, &call.program)
             .map_err(|error| unidentified(call, &error))?;

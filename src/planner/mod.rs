@@ -4,6 +4,7 @@
 pub mod crates;
 pub mod environment;
 pub mod key;
+pub mod places;
 mod plan;
 pub mod recipe;
 pub mod report;

@@ -5,7 +5,10 @@ mod crates;
 mod entry;
 mod local;
 mod outputs;
+pub(crate) mod placing;
+pub mod socket;
 mod texts;
+pub mod wire;
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,14 +1,14 @@
 //! The files that a compile leaves: brought to their places on a hit, taken from there on a miss.
 
 use std::ffi::OsStr;
-use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::entry::Product;
-use super::{Habits, Job, LocalTransport, TransportError};
+use super::placing::placement;
+use super::{Job, LocalTransport, TransportError};
 use crate::argparse::{Output, OutputKind};
-use crate::store::{Placement, Staged};
+use crate::store::Staged;
 use crate::world::Stat;
 
 /// The dependency file that this run's own preprocessor wrote, where it did.
@@ -30,7 +30,7 @@ impl LocalTransport<'_> {
                 continue;
             }
             let path = self.world.absolute(Path::new(&output.path));
-            let placement = self.placement(output.kind, &path)?;
+            let placement = placement(self.world, self.habits, output.kind, &path)?;
             let ready = match (fresh_dependencies(job, output), &kept.blob) {
                 // What this run's own preprocessor wrote goes first.
                 (Some(bytes), _) => Some(Staged::of_bytes(bytes.to_vec(), &path)),
@@ -46,39 +46,13 @@ impl LocalTransport<'_> {
         for (name, kept) in &product.further {
             let path = self.world.absolute(Path::new(OsStr::from_bytes(name)));
             let Some(blob) = &kept.blob else { continue };
-            let placement = self.placement(kept.kind, &path)?;
+            let placement = placement(self.world, self.habits, kept.kind, &path)?;
             let Some(ready) = self.store.stage(blob, &path, kept.executable, placement)? else {
                 return Ok(None);
             };
             staged.push(ready);
         }
         Ok(Some(staged))
-    }
-
-    /// How the compiler would write this output over what is there.
-    ///
-    /// GNU as unlinks a file that is not empty and makes a new one; clang renames a temporary file over
-    /// it, rustc one of its own or the linker's; everything else is opened and truncated.
-    fn placement(&self, kind: OutputKind, path: &Path) -> Result<Placement, TransportError> {
-        let refuse = |why: &str| TransportError::File {
-            path: path.to_owned(),
-            source: io::Error::new(io::ErrorKind::Unsupported, why.to_owned()),
-        };
-        let replaces = matches!(
-            (self.habits, kind),
-            (_, OutputKind::Object) | (Habits::Clang, OutputKind::Assembly) | (Habits::Gcc, OutputKind::Dwo)
-        ) || self.habits == Habits::Rustc && kind != OutputKind::Dependencies;
-        let Ok(there) = self.world.lstat(path) else {
-            return Ok(if replaces { Placement::Replace } else { Placement::InPlace });
-        };
-        if !there.is_file() && kind != OutputKind::Dependencies {
-            return Err(refuse("the output exists and is no regular file"));
-        }
-        if rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_err() {
-            return Err(refuse("the output exists and is not writable"));
-        }
-        let empty = self.habits == Habits::Gcc && there.size == 0;
-        Ok(if replaces && !empty { Placement::Replace } else { Placement::InPlace })
     }
 
     pub(super) fn output_stat(&self, output: &Output) -> Option<Stat> {

@@ -65,7 +65,7 @@ fn the_files_that_real_compiles_left_are_foreseen() {
             }
             "compile" if invocation.mode == Mode::Info && prints => {}
             "compile" if invocation.mode == Mode::Info => {
-                wrong.push(format!("{shown}: taken for a question"))
+                wrong.push(format!("{shown}: taken for a question"));
             }
             "compile" => {
                 compiles += 1;

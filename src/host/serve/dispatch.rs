@@ -1,0 +1,115 @@
+//! What a worker does: it asks the session, and answers.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+
+use super::link::{Link, Ticket};
+use super::{Held, Shared};
+use crate::host::Watch;
+use crate::recipe::{ByteString, Recipe};
+use crate::transport::wire::{Ask, Finished, Say, WireError, limits, token};
+use crate::world::Stream;
+
+/// A recipe's text from which on it is large.
+const LARGE: usize = 64 * 1024;
+
+/// A request, and all that it takes to answer it.
+pub(super) struct Task {
+    pub(super) shared: Arc<Shared>,
+    pub(super) link: Arc<Link>,
+    pub(super) id: u32,
+    pub(super) ticket: Arc<Ticket>,
+    pub(super) ask: Ask,
+    /// What its bytes count.
+    pub(super) held: Held,
+}
+
+impl Task {
+    /// Does what is asked for, and answers.
+    pub(super) fn run(self) {
+        let Self { shared, link, id, ticket, ask, held } = self;
+        let watch = Waiting { shared: &shared, link: &link, id, ticket: &ticket };
+        let failed = |_| Err(WireError::new(token::INTERNAL, "the host failed at this request"));
+        let result = catch_unwind(AssertUnwindSafe(|| watch.answer(ask))).unwrap_or_else(failed);
+        drop(held);
+        link.finish(id, result.unwrap_or_else(Say::Error));
+    }
+}
+
+/// Who waits for a request.
+struct Waiting<'a> {
+    shared: &'a Shared,
+    link: &'a Link,
+    id: u32,
+    ticket: &'a Ticket,
+}
+
+impl Waiting<'_> {
+    fn answer(&self, ask: Ask) -> Result<Say, WireError> {
+        let session = &self.shared.session;
+        if self.is_cancelled() {
+            return Err(cancelled());
+        }
+        Ok(match ask {
+            Ask::GetInputs => Say::Inputs(session.inputs()?),
+            Ask::CreateArtifact { path } => Say::Artifact(session.create_artifact(absolute(&path)?)?),
+            Ask::BakeRecipe { recipe, output, .. } => {
+                let output = output.as_deref().map(absolute).transpose()?;
+                Say::BakeFinished(self.bake(recipe, output)?)
+            }
+            Ask::GetNote { name } => Say::Note(session.get_note(&name)?),
+            Ask::PutNote { name, note } => {
+                session.put_note(&name, &note)?;
+                Say::Noted
+            }
+            Ask::Cancel { .. } => return Err(WireError::new(token::INTERNAL, "a cancel is not answered")),
+        })
+    }
+
+    fn bake(&self, text: Vec<u8>, output: Option<&Path>) -> Result<Finished, WireError> {
+        // A tree is many times as large as its text: one large and one other are read at a time.
+        let reading = if text.len() >= LARGE { &self.shared.reading_large } else { &self.shared.reading };
+        let alone = reading.lock().unwrap_or_else(PoisonError::into_inner);
+        let recipe =
+            Recipe::from_json(&text).map_err(|error| WireError::new(token::RECIPE, error.to_string()))?;
+        drop((text, alone));
+        let mut finished = self.shared.session.bake(&recipe, output, self)?;
+        if let Finished::Failed { why } = &mut finished {
+            *why = WireError::new("", std::mem::take(why)).message;
+        }
+        Ok(finished)
+    }
+}
+
+impl Watch for Waiting<'_> {
+    fn log(&self, stream: Stream, bytes: &[u8]) {
+        for piece in bytes.chunks(limits::LOG) {
+            self.link.log(self.id, Say::Log { stream, bytes: piece.to_vec() });
+        }
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.ticket.is_cancelled() || self.shared.stopped.load(Ordering::Acquire)
+    }
+
+    fn is_detached(&self) -> bool {
+        self.ticket.is_detached()
+    }
+}
+
+/// The answer to what nobody waits for.
+fn cancelled() -> WireError {
+    WireError::new(token::CANCELLED, "nobody waits for it any more")
+}
+
+/// A path from the wire.
+fn absolute(path: &[u8]) -> Result<&Path, WireError> {
+    if path.first() == Some(&b'/') && !path.contains(&0) {
+        return Ok(Path::new(OsStr::from_bytes(path)));
+    }
+    Err(WireError::new(token::PATH, format!("not an absolute path: {}", ByteString::from(path))))
+}

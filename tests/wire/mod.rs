@@ -1,0 +1,17 @@
+//! The protocol, and both ends of it.
+
+mod golden;
+mod messages;
+mod properties;
+
+#[cfg(feature = "host")]
+mod clients;
+#[cfg(feature = "host")]
+mod crowds;
+mod hosts;
+#[cfg(feature = "host")]
+mod places;
+#[cfg(feature = "host")]
+mod scripted;
+#[cfg(feature = "host")]
+mod serving;
