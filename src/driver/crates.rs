@@ -208,7 +208,10 @@ impl Context<'_> {
 }
 
 impl PreparedCrate<'_> {
-    fn job_of_crate<'k>(&'k self, program: &'k (dyn Fn(&Path, Helper) -> Option<Program> + Sync)) -> CrateJob<'k> {
+    fn job_of_crate<'k>(
+        &'k self,
+        program: &'k (dyn Fn(&Path, Helper) -> Option<Program> + Sync),
+    ) -> CrateJob<'k> {
         CrateJob { invocation: &self.invocation, places: &self.places, bound: &self.bound, program }
     }
 
