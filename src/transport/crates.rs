@@ -122,7 +122,7 @@ impl LocalTransport<'_> {
         recording: Recording,
     ) -> Result<(Recording, Trail), Kept> {
         let adapter = Adapter::new(self, job, krate);
-        adapter.check_clock(&recording)?;
+        Adapter::check_clock(&recording)?;
         adapter.check_memory(&recording)?;
         let mut trail = Trail { further: adapter.further(&recording)?, bound: Vec::new() };
         trail.bound = adapter.beside(&recording);
@@ -181,7 +181,7 @@ impl<'a> Adapter<'a> {
 
     /// Refuses what a macro may have made of the time. The compiler itself asks for it only to name sessions and
     /// reports of crashes.
-    fn check_clock(&self, recording: &Recording) -> Result<(), Kept> {
+    fn check_clock(recording: &Recording) -> Result<(), Kept> {
         let own = |object: &Path| {
             let name = object.file_name().unwrap_or_default().as_bytes();
             is_compiler(object)
