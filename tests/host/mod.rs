@@ -3,6 +3,8 @@
 mod artifacts;
 mod bakes;
 mod grants;
+mod pack;
 mod recipes;
+mod running;
 mod sandbox;
 mod support;
