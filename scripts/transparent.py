@@ -106,16 +106,13 @@ class Sources:
 
     def debian(self, name):
         root = os.path.join(self.scratch, "debian")
-        options = [f"-oDir::Etc::SourceList={root}/list", "-oDir::Etc::SourceParts=/dev/null"]
+        options = [f"-oDir::Etc::SourceList={root}/list.sources", "-oDir::Etc::SourceParts=/dev/null"]
         options += [f"-oDir::State::Lists={root}/lists", f"-oDir::Cache={root}/cache", "-oAPT::Sandbox::User=root", "-q"]
         if not os.path.isdir(root):
             os.makedirs(f"{root}/lists/partial")
             os.makedirs(f"{root}/cache/archives/partial")
-            with open("/etc/os-release") as file:
-                codename = re.search(r"VERSION_CODENAME=(\w+)", file.read())[1]
-            keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
-            with open(f"{root}/list", "w") as file:
-                file.write(f"deb-src [signed-by={keyring}] http://deb.debian.org/debian {codename} main\n")
+            with open(f"{root}/list.sources", "w") as file:
+                file.write(debian_sources())
             quiet(["apt-get", *options, "update"], root)
         place = os.path.join(root, name)
         if name in self.unpacked:
@@ -128,6 +125,17 @@ class Sources:
         (directory,) = [entry.path for entry in os.scandir(place) if entry.is_dir()]
         self.unpacked[name] = directory
         return directory
+
+
+def debian_sources():
+    """The system's own list of Debian's main archive, asked for sources."""
+    for name in sorted(glob.glob("/etc/apt/sources.list.d/*.sources")):
+        with open(name) as file:
+            paragraphs = re.split(r"\n\s*\n", file.read())
+        for paragraph in paragraphs:
+            if "debian-archive-keyring" in paragraph and re.search(r"^Components:.*\bmain\b", paragraph, re.M):
+                return re.sub(r"^Types:.*$", "Types: deb-src", paragraph, flags=re.M) + "\n"
+    sys.exit("no list of Debian's main archive is in /etc/apt/sources.list.d")
 
 
 def quiet(argv, cwd):

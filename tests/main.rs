@@ -16,6 +16,8 @@ mod planner;
 mod readme;
 mod recipe;
 mod recording;
+#[cfg(feature = "host")]
+mod spawn;
 mod stale;
 mod store;
 mod support;

@@ -29,6 +29,8 @@ pub struct Config {
     /// tests do, to see that they would notice.
     #[doc(hidden)]
     pub absences: bool,
+    /// `BRIOCHE_HOST_SOCKET_PATH`, where `BRIOCHE_CC_SPAWN_RECIPES` says that it is to be used.
+    pub host: Option<PathBuf>,
     /// `BRIOCHE_CC_LOG`.
     pub log: Option<PathBuf>,
     /// Values that were not understood, each as a line; their defaults hold.
@@ -77,6 +79,7 @@ impl Config {
             semantic,
             verify,
             absences: true,
+            host: set("BRIOCHE_HOST_SOCKET_PATH").filter(|_| spawns(environment)).map(PathBuf::from),
             log: set("BRIOCHE_CC_LOG").map(|path| world.absolute(path.as_ref())),
             complaints,
         }
@@ -111,6 +114,12 @@ fn directory(environment: &Environment) -> Option<PathBuf> {
     let cache = || set("XDG_CACHE_HOME").filter(|path| path.is_absolute());
     let home = || set("HOME").map(|home| home.join(".cache"));
     set("BRIOCHE_CC_DIR").or_else(|| cache().or_else(home).map(|cache| cache.join("brioche-cc")))
+}
+
+/// Unlike other switches, this one is off unless it is on in one of three ways.
+fn spawns(environment: &Environment) -> bool {
+    let value = environment.get("BRIOCHE_CC_SPAWN_RECIPES").and_then(OsStr::to_str);
+    matches!(value, Some("1" | "true" | "on"))
 }
 
 fn parse_switch(value: &OsStr) -> Option<bool> {

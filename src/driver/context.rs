@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
+use super::parse;
 use super::{Aside, CompilerCall, Config, Log};
-use crate::argparse::{self, Arg, Compiler, Family, Invocation, Refusal, Role};
+use crate::argparse::{self, Arg, Invocation, Refusal, Role};
 use crate::manifest::Digester;
-use crate::planner::{self, CompilePlan, environment};
+use crate::planner::{self, CompilePlan};
 use crate::preprocess::{Driver, FileFacts, Traits};
 use crate::recipe::digest::{BlobDigest, RecordName};
 use crate::store::{RecordKind, Remembered, Store};
@@ -66,14 +67,14 @@ impl Prepared<'_> {
 impl<'a> Context<'a> {
     /// Parses, identifies the compiler, plans.
     pub(super) fn prepare(&self, call: &'a CompilerCall) -> Result<Prepared<'a>, Aside> {
-        let invocation = self.parse(call)?;
-        self.refuse_sources(&invocation)?;
+        let invocation = parse::invocation(self.world, &call.argv0, call)?;
+        parse::refuse_sources(self.world, &invocation)?;
         let toolchain = self.identify(call, &invocation)?;
         let (invocation, toolchain) = if toolchain.compiler == invocation.compiler {
             (invocation, toolchain)
         } else {
             let said = invocation.compiler.family;
-            let invocation = argparse::parse(&toolchain.compiler, &call.args, &self.reader());
+            let invocation = argparse::parse(&toolchain.compiler, &call.args, &parse::reader(self.world));
             // Of another family, other options choose its programs.
             let again = toolchain.compiler.family != said;
             let toolchain = if again { self.identify(call, &invocation)? } else { toolchain };
@@ -88,7 +89,7 @@ impl<'a> Context<'a> {
             call,
             environment: self.world.environment(),
             stdin,
-            directory: self.directory(),
+            directory: parse::directory(self.world),
             terminal: rustix::termios::isatty(rustix::stdio::stderr()),
             invocation,
             plan,
@@ -96,11 +97,6 @@ impl<'a> Context<'a> {
             processor,
             files,
         })
-    }
-
-    /// Reads response files.
-    fn reader(&self) -> impl Fn(&Path) -> Option<Vec<u8>> {
-        |path| self.world.read(path).ok()
     }
 
     /// Reads standard input where it is a source.
@@ -112,61 +108,8 @@ impl<'a> Context<'a> {
         read.map(|bytes| Some(bytes.into())).map_err(|error| Aside::Error("stdin", error.to_string()))
     }
 
-    /// What can be read only once (a pipe, a terminal) must be left to the compiler, and so must sources
-    /// that are not there.
-    fn refuse_sources(&self, invocation: &Invocation) -> Result<(), Aside> {
-        let included = invocation.args.iter().filter(|arg| matches!(arg.name, "-include" | "-imacros"));
-        let included = included.filter_map(|arg| arg.value.as_ref());
-        let sources = invocation.sources.iter().map(|source| &source.path);
-        let sources = sources.filter(|path| path.as_os_str() != "-").map(|path| (path, true));
-        let names = sources.chain(included.map(|name| (name, false)));
-        let mut missing = None;
-        for (name, is_source) in names {
-            match self.world.stat(Path::new(name)) {
-                Ok(stat) if !stat.is_file() && !stat.is_dir() && name.as_os_str() != "/dev/null" => {
-                    return Err(refused("special-file", name, "it can be read only once"));
-                }
-                Err(_) if is_source => missing = missing.or(Some(name)),
-                _ => {}
-            }
-        }
-        match missing {
-            Some(name) => Err(refused("missing-source", name, "the compiler will say so")),
-            None => Ok(()),
-        }
-    }
-
     fn processor(&self) -> Result<Vec<u8>, Aside> {
         toolchain::cpu_identity(self.world).map_err(|error| Aside::Error("processor", error.to_string()))
-    }
-
-    /// The compiler that the names tell: the one that it is called by, and the one that is behind it, for
-    /// `cc` and `c++` are links to one or the other.
-    pub(super) fn compiler(&self, call: &CompilerCall) -> Option<Compiler> {
-        let named = |path: &Path| path.file_name().and_then(argparse::compiler_from_name);
-        let called = named(Path::new(&call.argv0))?;
-        // A name that says what it is is believed until the compiler itself was looked at.
-        let name = call.argv0.as_encoded_bytes();
-        if called.family == Family::Clang || name.ends_with(b"gcc") || name.ends_with(b"g++") {
-            return Some(called);
-        }
-        let behind = self.world.canonicalize(&call.program).ok().and_then(|path| named(&path));
-        Some(Compiler { family: behind.unwrap_or(called).family, ..called })
-    }
-
-    /// Parses by the rules of the compiler that the name tells, and refuses what can be refused before
-    /// the compiler itself is looked at.
-    fn parse(&self, call: &CompilerCall) -> Result<Invocation, Aside> {
-        let Some(compiler) = self.compiler(call) else {
-            return Err(refused("unknown-compiler", &call.argv0, "only gcc and clang are known"));
-        };
-        let forbidden = environment::refusals(self.world.environment());
-        if !forbidden.is_empty() {
-            return Err(Aside::Refused(forbidden));
-        }
-        let invocation = argparse::parse(&compiler, &call.args, &self.reader());
-        planner::plan(&invocation).map_err(Aside::Refused)?;
-        Ok(invocation)
     }
 
     pub(super) fn identify(&self, call: &CompilerCall, invocation: &Invocation) -> Result<Toolchain, Aside> {
@@ -196,20 +139,6 @@ impl<'a> Context<'a> {
             | "compiler-unknown") => refused(token, &call.argv0, "its identity can't be told"),
             token => Aside::Error(token, error.to_string()),
         })
-    }
-
-    /// `$PWD` where it names the working directory, as gcc and clang take it; else the real path.
-    fn directory(&self) -> OsString {
-        let named = self.world.environment().get("PWD").map(PathBuf::from).filter(|path| path.is_absolute());
-        let cwd = self.world.cwd();
-        let same = |path: &PathBuf| {
-            path.as_os_str() == cwd.as_os_str()
-                || match (self.world.stat(path), self.world.stat(self.world.cwd())) {
-                    (Ok(named), Ok(real)) => (named.device, named.inode) == (real.device, real.inode),
-                    _ => false,
-                }
-        };
-        named.filter(same).unwrap_or_else(|| self.world.cwd().to_owned()).into_os_string()
     }
 
     /// The files that options name and that the compiler proper reads.

@@ -9,9 +9,10 @@ use super::{Aside, CompilerCall, Context, Prepared};
 use crate::manifest::{Manifest, Mismatch, Seen, Snapshot};
 use crate::planner::Unit;
 use crate::planner::key::{Difference, KeyRecord};
+use crate::planner::places::Places;
 use crate::planner::recipe::{RecipeInputs, unit_recipe};
-use crate::recipe::Platform;
 use crate::recipe::digest::BlobDigest;
+use crate::recipe::{Artifact, File, Platform, Template};
 use crate::store::RecordKind;
 use crate::transport::{Direct, Explanation};
 
@@ -41,19 +42,24 @@ impl Context<'_> {
     /// One line a unit: the hash of its recipe, a tab, the recipe as Brioche's JSON.
     pub(super) fn recipes(&self, call: &CompilerCall) -> Result<String, Aside> {
         let prepared = self.prepare(call)?;
+        let literal = |text: &OsStr| Template::literal(text.as_encoded_bytes().to_vec());
         let platform = Platform::current()
             .ok_or_else(|| Aside::Error("platform", "Brioche does not know this platform".to_owned()))?;
         let mut text = String::new();
         for unit in &prepared.plan.units {
             let keyed = self.key(&prepared, unit)?;
+            let input = Artifact::File(File::new(BlobDigest::of(&keyed.preprocessed.text), false));
             let recipe = unit_recipe(&RecipeInputs {
                 invocation: &prepared.invocation,
                 unit,
-                compiler: &call.program,
-                search_path: self.world.environment().get("PATH"),
-                text: BlobDigest::of(&keyed.preprocessed.text),
+                compiler: &literal(call.program.as_os_str()),
+                search_path: self.world.environment().get("PATH").map(literal).as_ref(),
+                places: &Places::default(),
+                directory: &prepared.directory,
+                text: input.hash(),
                 platform,
             });
+            let recipe = recipe.map_err(|unfit| Aside::Error("recipe", unfit.to_string()))?;
             let _ = writeln!(text, "{}\t{}", recipe.hash(), recipe.to_json());
         }
         Ok(text)

@@ -33,16 +33,22 @@ impl Context<'_> {
         objects: &[OsString],
     ) -> Result<(Exit, Transcript), Aside> {
         let count = prepared.plan.units.len();
-        let done: Mutex<BTreeMap<usize, (Exit, Transcript)>> = Mutex::default();
-        let bake = |index: usize| {
+        let spawned = if prepared.plan.ordered { Vec::new() } else { self.spawn(prepared, objects) };
+        let spawned = spawned.into_iter().enumerate();
+        let done: BTreeMap<usize, (Exit, Transcript)> =
+            spawned.filter_map(|(index, done)| Some((index, done?))).collect();
+        let left: Vec<usize> = (0..count).filter(|index| !done.contains_key(index)).collect();
+        let done = Mutex::new(done);
+        let bake = |place: usize| {
+            let index = left[place];
             let mut said = Transcript::default();
             let exit = self.bake_or_run(prepared, index, &objects[index], &mut |stream, bytes| {
                 said.add(stream, bytes);
             });
             lock(&done).insert(index, (exit, said));
         };
-        let most = if prepared.plan.ordered { 1 } else { count };
-        work(&allowance(self.world, most), count, &bake);
+        let most = if prepared.plan.ordered { 1 } else { left.len() };
+        work(&allowance(self.world, most), left.len(), &bake);
         let done = std::mem::take(&mut *lock(&done));
         let exit = done.values().map(|(exit, _)| *exit).find(|exit| !exit.success());
         let mut said = Transcript::default();

@@ -8,15 +8,17 @@ mod config;
 mod context;
 mod explain;
 mod jobs;
+mod layout;
 mod link;
 mod log;
+mod parse;
 mod recover;
+mod spawn;
 pub mod tools;
 mod unit;
 mod who;
 
 use std::ffi::{OsStr, OsString};
-use std::path::Path;
 
 pub use config::{Config, ConfigError};
 pub use context::{Context, Prepared};
@@ -69,26 +71,13 @@ pub fn run_with(world: &dyn World, config: &Config, call: &Call, sink: Sink<'_>)
     match who(world, call) {
         Called::Tool => Ending::Tool,
         Called::Broken(message) => Ending::Broken(message),
-        Called::Layout { compiler, sysroot } => {
-            let args = with_sysroot(&sysroot, &call.args);
-            Ending::Exec(CompilerCall { program: compiler, argv0: call.argv0.clone(), args })
-        }
+        Called::Layout { compiler, sysroot } => layout::run(world, config, call, (compiler, &sysroot), sink),
         Called::Missing(name) => Ending::Missing(name),
         Called::Compiler(call) => match compile(world, config, &call, sink) {
             Some(exit) => Ending::Exit(exit),
             None => Ending::Exec(call),
         },
     }
-}
-
-/// The rule of Brioche's wrapper: its sysroot in front, unless the caller names one.
-fn with_sysroot(sysroot: &Path, args: &[OsString]) -> Vec<OsString> {
-    let names_one = |arg: &OsString| {
-        let arg = arg.as_encoded_bytes();
-        arg == b"--sysroot" || arg.starts_with(b"--sysroot=")
-    };
-    let ours = if args.iter().any(names_one) { vec![] } else { vec!["--sysroot".into(), sysroot.into()] };
-    ours.into_iter().chain(args.iter().cloned()).collect()
 }
 
 /// `None` when the real compiler is to be run as it was called.
@@ -147,7 +136,13 @@ impl Context<'_> {
         let CompilePlan { units, link, ordered: _ } = &prepared.plan;
         match (link, units.as_slice()) {
             (Some(link), _) => self.bake_and_link(prepared, link, sink),
-            (None, [unit]) => self.bake_unit(prepared, unit, OsStr::new(""), sink),
+            (None, [unit]) => match self.spawn(prepared, &[OsString::new()]).pop().flatten() {
+                Some((exit, said)) => {
+                    said.replay(sink);
+                    Ok(exit)
+                }
+                None => self.bake_unit(prepared, unit, OsStr::new(""), sink),
+            },
             (None, units) => {
                 let (exit, said) = self.bake_units(prepared, &vec![OsString::new(); units.len()])?;
                 said.replay(sink);

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::config::ConfigError;
+use super::parse;
 use super::who::{Call, Called, who};
 use super::{Aside, CompilerCall, Config, Context, Log};
 use crate::argparse::{self, Refusal};
@@ -78,7 +79,7 @@ pub fn plan(
 }
 
 fn report(context: &Context<'_>, asked: &CompilerCall) -> PlanReport {
-    let Some(compiler) = context.compiler(asked) else {
+    let Some(compiler) = parse::compiler(context.world, &asked.argv0, &asked.program) else {
         let refusal = Refusal::new("unknown-compiler", asked.argv0.clone(), "only gcc and clang are known");
         return PlanReport::unknown(&asked.program, &refusal);
     };
@@ -129,6 +130,7 @@ pub fn configuration(config: &Config) -> String {
         semantic,
         verify,
         base_dirs,
+        host,
         log,
         complaints,
         absences: _,
@@ -145,6 +147,7 @@ pub fn configuration(config: &Config) -> String {
     line("BRIOCHE_CC_VERIFY", &u8::from(*verify));
     let base_dirs = base_dirs.directories().join(&b':');
     line("BRIOCHE_CC_BASE_DIRS", &String::from_utf8_lossy(&base_dirs));
+    line("host", &shown(host.as_deref()));
     line("BRIOCHE_CC_LOG", &shown(log.as_deref()));
     for complaint in complaints {
         line("not understood:", complaint);

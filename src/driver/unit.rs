@@ -240,7 +240,7 @@ impl Context<'_> {
         unit: &Unit,
         redirects: &[(PathBuf, Redirect)],
     ) -> Result<Preprocessed, Aside> {
-        let scratch = Scratch { directory: &self.scratch(), redirects };
+        let scratch = Scratch { directory: &self.scratch(), redirects, options: &[] };
         let outcome = preprocess(self.world, prepared.driver(), &prepared.invocation, &unit.source, scratch);
         match outcome {
             Ok(Outcome::Done(preprocessed)) => Ok(preprocessed),

@@ -3,6 +3,7 @@
 
 pub mod environment;
 pub mod key;
+pub mod places;
 mod plan;
 pub mod recipe;
 pub mod report;

@@ -1,19 +1,20 @@
 //! A unit as a recipe: its compile as a Brioche process, with its preprocessed text as the one input.
 //!
-//! Shape *preprocessed*: the work directory holds the text as one file, named after the source. The
-//! compiler is named by its path; a transport that knows the compiler's artifact names that instead. No
-//! path is mapped.
+//! Shape *preprocessed*: the work directory holds the text as one file, named after the source. Where a host
+//! bakes it, the compiler is named in its toolchain's artifact, and paths are mapped as [`super::places`] says;
+//! elsewhere it is named by its path, and nothing is mapped.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::Path;
 
-use crate::argparse::{Invocation, Mode, OutputKind, Role};
+use super::places::{Place, Places};
+use crate::argparse::{Arg, Debug, Facts, Family, Invocation, Mode, OutputKind, Role};
+use crate::paths::Located;
 use crate::planner::Unit;
-use crate::recipe::digest::BlobDigest;
+use crate::recipe::digest::ArtifactHash;
 use crate::recipe::{
-    Artifact, ByteString, Compile, Directory, File, Platform, ProcessTemplate, Recipe, Symbol, Template,
-    compile_process,
+    ByteString, Compile, Directory, Platform, ProcessTemplate, Recipe, Symbol, Template, compile_process,
 };
 
 /// What a unit's recipe is made of, beside the plan.
@@ -24,54 +25,164 @@ pub struct RecipeInputs<'a> {
     /// The unit of it.
     pub unit: &'a Unit,
     /// The compiler's path.
-    pub compiler: &'a Path,
+    pub compiler: &'a ProcessTemplate,
     /// `PATH`, by which gcc finds the assembler.
-    pub search_path: Option<&'a OsStr>,
-    /// The preprocessed text.
-    pub text: BlobDigest,
+    pub search_path: Option<&'a ProcessTemplate>,
+    /// The places that are mapped.
+    pub places: &'a Places,
+    /// The working directory as the compiler sees it.
+    pub directory: &'a OsStr,
+    /// The file with the preprocessed text.
+    pub text: ArtifactHash,
     /// The machine.
     pub platform: Platform,
 }
 
+/// Why a unit can't be baked from its preprocessed text at some other place: a few words for the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unfit(&'static str);
+
+/// Whether a unit's preprocessed text, at another place, gives what the source gives here: the exceptions are
+/// those of the semantic hit, and whatever holds more than the text and options.
+///
+/// # Errors
+/// Why not.
+pub fn suits(invocation: &Invocation, unit: &Unit) -> Result<(), Unfit> {
+    let Facts { sanitize, coverage, debug, native, records_command_line, records_cwd, save_temps, .. } =
+        invocation.facts;
+    let clang = invocation.compiler.family == Family::Clang;
+    let assembles = unit.source.language.name.starts_with("assembler");
+    let version = invocation.compiler.version;
+    let before = |gcc, clang_version| version.0 != 0 && version.0 < if clang { clang_version } else { gcc };
+    let known = |kind| matches!(kind, OutputKind::Object | OutputKind::Assembly | OutputKind::Dependencies);
+    let because = |why| Err(Unfit(why));
+    match () {
+        () if sanitize => because("sanitizers put columns into the code"),
+        () if coverage => because("coverage and profiles depend on the source's own text"),
+        () if clang && debug == Debug::Macros => because("macro debug information needs the source"),
+        () if !invocation.facts.files.is_empty() => because("an option names a file that the compiler reads"),
+        () if native => because("the processor is this machine's"),
+        () if records_command_line => because("the command line is recorded"),
+        () if records_cwd => because("the working directory is recorded"),
+        () if save_temps || !unit.source.outputs.iter().all(|output| known(output.kind)) => {
+            because("it leaves further files")
+        }
+        () if assembles && debug != Debug::None => {
+            because("the assembler puts its directory into debug information")
+        }
+        () if unit.source.path == "-" => because("the source comes by standard input"),
+        () if before(8, 13) => because("the compiler is too old to map paths"),
+        () => Ok(()),
+    }
+}
+
+/// What in a preprocessed text keeps it from being compiled in the source's place.
+///
+/// # Errors
+/// What that is.
+pub fn text_suits(invocation: &Invocation, text: &[u8]) -> Result<(), Unfit> {
+    let mentions = |word: &[u8]| memchr::memmem::find(text, word).is_some();
+    if [&b"source_location"[..], b"__builtin_COLUMN"].into_iter().any(mentions) {
+        return Err(Unfit("columns of the source reach the code"));
+    }
+    let takes_directory = invocation.compiler.family == Family::Gcc && invocation.facts.debug != Debug::None;
+    if takes_directory && !mentions(b"//\"\n") {
+        return Err(Unfit("its debug information would hold the bake's own working directory"));
+    }
+    Ok(())
+}
+
 /// The recipe of a unit.
-#[must_use]
-pub fn unit_recipe(inputs: &RecipeInputs<'_>) -> Recipe {
-    let RecipeInputs { invocation, unit, compiler, search_path, text, platform } = *inputs;
+///
+/// # Errors
+/// When an option names something that is not there where it is baked.
+pub fn unit_recipe(inputs: &RecipeInputs<'_>) -> Result<Recipe, Unfit> {
+    let RecipeInputs { invocation, unit, compiler, text, platform, .. } = *inputs;
     let (language, extension) = preprocessed_language(unit.source.language.name);
     let stem = Path::new(&unit.source.path).file_stem().unwrap_or_default();
     let name = [stem.as_encoded_bytes(), b".", extension.as_bytes()].concat();
 
-    let goes = |role| matches!(role, Role::Compile | Role::Assemble | Role::Presentation | Role::Driver);
-    let given = invocation.args.iter().filter(|arg| goes(arg.role)).flat_map(|arg| &arg.tokens);
-    let mut args: Vec<ProcessTemplate> =
-        given.map(|token| Template::literal(token.as_encoded_bytes().to_vec())).collect();
-    args.extend(unit.source.naming.iter().map(|token| Template::literal(token.as_encoded_bytes().to_vec())));
     let (stop, kind) = match invocation.mode {
         Mode::Assembly => ("-S", OutputKind::Assembly),
         _ => ("-c", OutputKind::Object),
     };
+    let mut args = options(inputs)?;
     args.extend([stop, "-x", language].map(Template::literal));
     args.push(Template::literal(name.clone()));
     args.push(Template::literal("-o"));
     args.push(Template::symbol(Symbol::OutputPath).then(format!("/{}", kind.name()).into_bytes()));
 
-    let text = Artifact::File(File::new(text, false));
-    let entries = BTreeMap::from([(ByteString::from(name), text.hash())]);
-    let mut env = BTreeMap::from([
-        (ByteString::from("LC_ALL"), Template::literal("C.UTF-8")),
-        (ByteString::from("TMPDIR"), Template::symbol(Symbol::TempDir)),
-    ]);
-    if let Some(path) = search_path {
-        env.insert(ByteString::from("PATH"), Template::literal(path.as_encoded_bytes().to_vec()));
-    }
-    compile_process(Compile {
-        compiler: Template::literal(compiler.as_os_str().as_encoded_bytes().to_vec()),
+    Ok(compile_process(Compile {
+        compiler: compiler.clone(),
         args,
-        env,
-        work_dir: Recipe::Directory(Directory { entries }),
+        env: environment(inputs.search_path),
+        work_dir: Recipe::Directory(Directory { entries: BTreeMap::from([(ByteString::from(name), text)]) }),
         current_dir: Template::symbol(Symbol::WorkDir),
         platform,
-    })
+    }))
+}
+
+/// All that decides how the text is compiled, in order.
+fn options(inputs: &RecipeInputs<'_>) -> Result<Vec<ProcessTemplate>, Unfit> {
+    let RecipeInputs { invocation, unit, places, directory, .. } = *inputs;
+    let mut args = Vec::new();
+    if invocation.compiler.family == Family::Clang && invocation.facts.debug != Debug::None {
+        // gcc takes it from the text. An option of the user's comes after this, and holds.
+        let directory = directory.as_encoded_bytes();
+        let named = places.named(directory).unwrap_or_else(|| directory.to_vec());
+        args.push(Template::literal([b"-fdebug-compilation-dir=", named.as_slice()].concat()));
+    }
+    let goes = |role| matches!(role, Role::Compile | Role::Assemble | Role::Presentation | Role::Driver);
+    for arg in invocation.args.iter().filter(|arg| goes(arg.role)) {
+        args.extend(mapped(arg, places)?);
+    }
+    args.extend(unit.source.naming.iter().map(|token| Template::literal(token.as_encoded_bytes().to_vec())));
+    Ok(args)
+}
+
+/// The environment that every process of Brioche's has, with the messages of every compiler in one language.
+fn environment(search_path: Option<&ProcessTemplate>) -> BTreeMap<ByteString, ProcessTemplate> {
+    let symbols = [
+        ("BRIOCHE_INPUT_RESOURCE_DIRS", Symbol::InputResourceDirs),
+        ("BRIOCHE_RESOURCE_DIR", Symbol::ResourceDir),
+        ("HOME", Symbol::HomeDir),
+        ("TMPDIR", Symbol::TempDir),
+    ];
+    let mut env: BTreeMap<ByteString, ProcessTemplate> =
+        symbols.into_iter().map(|(name, symbol)| (name.into(), Template::symbol(symbol))).collect();
+    env.insert("LC_ALL".into(), Template::literal("C.UTF-8"));
+    if let Some(path) = search_path {
+        env.insert("PATH".into(), path.clone());
+    }
+    env
+}
+
+/// An option with its path value mapped. A path anywhere else in it is the program's data.
+fn mapped(arg: &Arg, places: &Places) -> Result<Vec<ProcessTemplate>, Unfit> {
+    let literal = |token: &std::ffi::OsString| Template::literal(token.as_encoded_bytes().to_vec());
+    let mut tokens: Vec<ProcessTemplate> = arg.tokens.iter().map(literal).collect();
+    let (Some(value), Some(last)) = (&arg.value, arg.tokens.last()) else { return Ok(tokens) };
+    let value = value.as_encoded_bytes();
+    let Some(front) = last.as_encoded_bytes().strip_suffix(value) else { return Ok(tokens) };
+    let value = if arg.name.ends_with("prefix-map=") {
+        // The text has the place's name, so that is what the user's option is about.
+        let (old, new) = value.split_at(memchr::memchr(b'=', value).unwrap_or(value.len()));
+        places.named(old).map(|named| Template::literal([&named, new].concat()))
+    } else {
+        match places.locate(value) {
+            None => None,
+            Some(Located { root: Place::Input(_), .. }) => places.template(value),
+            Some(_) if arg.role == Role::Driver => {
+                return Err(Unfit("an option chooses programs that are in no artifact"));
+            }
+            Some(_) => places.named(value).map(Template::literal),
+        }
+    };
+    if let (Some(value), Some(token)) = (value, tokens.last_mut()) {
+        *token = Template::literal(front.to_vec()).join(value);
+    }
+    Ok(tokens)
 }
 
 /// The language of a source's preprocessed text, as for `-x`, and the extension that the drivers give it.

@@ -2,6 +2,10 @@
 //! `.include` (GNU as manual, *Pseudo Ops*), written plainly, split over adjacent string literals, or
 //! composed by an assembler macro. Where that can't be ruled out the answer is yes.
 
+use std::borrow::Cow;
+
+use memchr::memmem;
+
 /// Whether this source for the assembler may read another file.
 #[must_use]
 pub fn assembly_reads_files(text: &[u8]) -> bool {
@@ -12,6 +16,7 @@ pub fn assembly_reads_files(text: &[u8]) -> bool {
 /// ends up in the assembly (a section name).
 #[must_use]
 pub fn text_reads_files(text: &[u8]) -> bool {
+    let text = &without_definitions(text);
     let mut at = 0;
     let mut literal = Vec::new();
     let mut in_asm = false;
@@ -40,6 +45,21 @@ pub fn text_reads_files(text: &[u8]) -> bool {
         }
     }
     false
+}
+
+/// A text without its macros' definitions, which stand in it for the debug information alone.
+fn without_definitions(text: &[u8]) -> Cow<'_, [u8]> {
+    const DEFINITION: &[u8] = b"\n#define ";
+    if memmem::find(text, DEFINITION).is_none() {
+        return Cow::Borrowed(text);
+    }
+    let (mut left, mut done) = (Vec::with_capacity(text.len()), 0);
+    for at in memmem::find_iter(text, DEFINITION) {
+        left.extend_from_slice(&text[done..=at]);
+        done = end_of_line(text, at + 1);
+    }
+    left.extend_from_slice(&text[done..]);
+    Cow::Owned(left)
 }
 
 fn mentions_include(assembly: &[u8]) -> bool {

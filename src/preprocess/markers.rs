@@ -3,6 +3,7 @@
 //! Their form is that of *Preprocessor Output* in the manual of GNU cpp: `# LINE "FILE" FLAGS`, with the
 //! file name escaped as in a string literal; clang writes the same.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -31,6 +32,56 @@ pub fn files(text: &[u8]) -> Vec<PathBuf> {
         }
     }
     files
+}
+
+/// A preprocessed text with other names in its line markers, where `new` has one for a name. What looks like
+/// a marker inside a raw string is the program's data, and stays.
+#[must_use]
+pub fn rename<'t>(text: &'t [u8], new: &dyn Fn(&[u8]) -> Option<Vec<u8>>) -> Cow<'t, [u8]> {
+    let raw = raw_strings(text);
+    let (mut renamed, mut done) = (Vec::new(), 0);
+    let mut last: Option<(&[u8], Option<Vec<u8>>)> = None;
+    for line in marker_lines(text) {
+        let Some(quoted) = quoted_name(line) else { continue };
+        let at = quoted.as_ptr().addr() - text.as_ptr().addr();
+        if raw.iter().any(|range| range.contains(&at)) {
+            continue;
+        }
+        if last.as_ref().is_none_or(|(name, _)| *name != quoted) {
+            last = Some((quoted, new(&unescape(quoted)).map(|name| escape(&name))));
+        }
+        if let Some((_, Some(name))) = &last {
+            renamed.extend_from_slice(&text[done..at]);
+            renamed.extend_from_slice(name);
+            done = at + quoted.len();
+        }
+    }
+    if done == 0 {
+        return Cow::Borrowed(text);
+    }
+    renamed.extend_from_slice(&text[done..]);
+    Cow::Owned(renamed)
+}
+
+/// Where the raw strings of a text are, as far as they can span lines: `R"DELIMITER(…)DELIMITER"`.
+fn raw_strings(text: &[u8]) -> Vec<std::ops::Range<usize>> {
+    let mut ranges: Vec<std::ops::Range<usize>> = Vec::new();
+    for start in memchr::memmem::find_iter(text, b"R\"") {
+        if ranges.last().is_some_and(|range| range.contains(&start)) {
+            continue;
+        }
+        let rest = &text[start + 2..];
+        let Some(open) = rest.iter().take(17).position(|byte| *byte == b'(') else { continue };
+        let delimiter = &rest[..open];
+        if delimiter.iter().any(|byte| byte.is_ascii_whitespace() || b"\\)\"".contains(byte)) {
+            continue;
+        }
+        let close = [b")", delimiter, b"\""].concat();
+        if let Some(length) = memchr::memmem::find(&rest[open..], &close) {
+            ranges.push(start..start + 2 + open + length + close.len());
+        }
+    }
+    ranges
 }
 
 /// Lines that start with `# `, without it.
@@ -80,6 +131,19 @@ fn unescape(quoted: &[u8]) -> Vec<u8> {
     name
 }
 
+/// Escapes a name as GNU cpp does: backslashes and quotation marks, and in octal what is not printable.
+fn escape(name: &[u8]) -> Vec<u8> {
+    let mut quoted = Vec::with_capacity(name.len());
+    for &byte in name {
+        match byte {
+            b'\\' | b'"' => quoted.extend([b'\\', byte]),
+            b' '..=b'~' => quoted.push(byte),
+            _ => quoted.extend(format!("\\{byte:03o}").into_bytes()),
+        }
+    }
+    quoted
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,5 +159,27 @@ mod tests {
     fn what_is_no_marker_is_passed_over() {
         assert!(files(b"# 1 \"unterminated\\").is_empty());
         assert!(files(b"# \"x.h\"\n# 12\n #1 \"y\"\n").is_empty());
+    }
+
+    #[test]
+    fn names_in_markers_are_renamed_and_nothing_else() {
+        let new = |name: &[u8]| name.strip_prefix(b"/home/x/").map(|rest| [b"/w/", rest].concat());
+        let text = b"# 0 \"/home/x/a \\\"b.c\"\n# 0 \"/home/x//\"\nchar s[] = \"/home/x/a.c\";\n# 3 \"/usr/h.h\" 1 3\n";
+        let renamed =
+            b"# 0 \"/w/a \\\"b.c\"\n# 0 \"/w//\"\nchar s[] = \"/home/x/a.c\";\n# 3 \"/usr/h.h\" 1 3\n";
+        assert_eq!(rename(text, &new), renamed.as_slice());
+        assert!(matches!(rename(b"int x;\n# 1 \"y\"\n", &new), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn what_a_raw_string_holds_is_data() {
+        let new = |name: &[u8]| name.strip_prefix(b"/home/x/").map(|rest| [b"/w/", rest].concat());
+        let text = b"auto s = R\"(\n# 1 \"/home/x/a.c\"\n)\";\n# 1 \"/home/x/a.c\"\n";
+        assert_eq!(
+            rename(text, &new),
+            b"auto s = R\"(\n# 1 \"/home/x/a.c\"\n)\";\n# 1 \"/w/a.c\"\n".as_slice()
+        );
+        let no_raw = b"x(\"FOR\", 1);\n# 1 \"/home/x/a.c\"\n";
+        assert_eq!(rename(no_raw, &new), b"x(\"FOR\", 1);\n# 1 \"/w/a.c\"\n".as_slice());
     }
 }

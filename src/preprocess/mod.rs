@@ -119,13 +119,15 @@ pub fn source_arguments(source: &Source) -> Vec<OsString> {
     args
 }
 
-/// Where a preprocessor may write, and what it sees in place of what is there.
+/// Where a preprocessor may write, what it sees in place of what is there, and what else it is told.
 #[derive(Debug, Clone, Copy)]
 pub struct Scratch<'a> {
     /// A directory for temporary files.
     pub directory: &'a Path,
     /// Paths that mean something else; see [`World::run_recorded`].
     pub redirects: &'a [(PathBuf, Redirect)],
+    /// Options that go before the user's own.
+    pub options: &'a [OsString],
 }
 
 /// Preprocesses one source of the invocation.
@@ -152,7 +154,8 @@ pub fn preprocess(
     let file =
         wanted.then(|| tempfile::Builder::new().prefix("cc").suffix(".d").tempfile_in(scratch.directory));
     let file = file.transpose()?;
-    let args = arguments(invocation, source, file.as_ref().map_or(Path::new(""), |file| file.path()));
+    let mut args = scratch.options.to_vec();
+    args.extend(arguments(invocation, source, file.as_ref().map_or(Path::new(""), |file| file.path())));
     let command = Command { stdin: driver.stdin_of(source), ..driver.command(world, args) };
     let (mut text, mut messages) = (Vec::new(), Vec::new());
     let (exit, recording) =

@@ -125,6 +125,18 @@ impl<I> Template<I> {
         self
     }
 
+    /// The same with another template after it.
+    #[must_use]
+    pub fn join(mut self, after: Self) -> Self {
+        for component in after.components {
+            match component {
+                Component::Literal(bytes) => self = self.then(bytes),
+                other => self.components.push(other),
+            }
+        }
+        self
+    }
+
     /// The same with another input in each place of one, if all of them can be had.
     ///
     /// # Errors

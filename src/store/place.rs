@@ -6,7 +6,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tempfile::TempPath;
+use tempfile::{NamedTempFile, TempPath};
 
 use super::blobs::{Blob, Found};
 use super::error::StoreError;
@@ -43,6 +43,27 @@ impl Staged {
     /// Bytes that come from elsewhere than the store, to be written as with [`Placement::InPlace`].
     pub fn of_bytes(bytes: Vec<u8>, dest: &Path) -> Self {
         Self { dest: dest.to_owned(), ready: Ready::Bytes(bytes, 0o666) }
+    }
+
+    /// Bytes that come from elsewhere than the store, for a place outside of it; see [`Store::stage`].
+    ///
+    /// [`Store::stage`]: super::Store::stage
+    ///
+    /// # Errors
+    /// When nothing can be written beside the destination, or what is to be replaced is neither a file nor a
+    /// link.
+    pub fn of(bytes: Vec<u8>, dest: &Path, executable: bool, how: Placement) -> Result<Self, StoreError> {
+        let mode = if executable { 0o777 } else { 0o666 };
+        let ready = match how {
+            Placement::InPlace => Ready::Bytes(bytes, mode),
+            Placement::Replace => {
+                let taken = is_taken(dest)?;
+                let mut temporary = temporary_beside(dest, mode)?;
+                temporary.write_all(&bytes).map_err(StoreError::io("write", temporary.path()))?;
+                Ready::File(temporary.into_temp_path(), taken)
+            }
+        };
+        Ok(Self { dest: dest.to_owned(), ready })
     }
 
     /// Where it goes.
@@ -156,17 +177,22 @@ fn is_taken(dest: &Path) -> Result<bool, StoreError> {
     }
 }
 
-/// Writes a blob to a temporary file in the destination's directory.
-fn beside(blob: Blob<'_>, dest: &Path, mode: u32, cloning: &Cloning) -> Result<Found<TempPath>, StoreError> {
+/// A temporary file in the destination's directory.
+fn temporary_beside(dest: &Path, mode: u32) -> Result<NamedTempFile, StoreError> {
     let dir = match dest.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    let mut temporary = tempfile::Builder::new()
+    tempfile::Builder::new()
         .prefix(".brioche-cc-")
         .permissions(fs::Permissions::from_mode(mode))
         .tempfile_in(dir)
-        .map_err(StoreError::io("create a file in", dir))?;
+        .map_err(StoreError::io("create a file in", dir))
+}
+
+/// Writes a blob to a temporary file in the destination's directory.
+fn beside(blob: Blob<'_>, dest: &Path, mode: u32, cloning: &Cloning) -> Result<Found<TempPath>, StoreError> {
+    let mut temporary = temporary_beside(dest, mode)?;
     let name = temporary.path().to_owned();
     let found = write(blob, temporary.as_file_mut(), &name, cloning)?;
     Ok(found.map(|()| temporary.into_temp_path()))

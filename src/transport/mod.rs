@@ -4,6 +4,7 @@
 mod entry;
 mod local;
 mod outputs;
+pub(crate) mod placing;
 pub mod socket;
 mod texts;
 pub mod wire;

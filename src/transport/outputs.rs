@@ -1,12 +1,12 @@
 //! The files that a compile leaves: brought to their places on a hit, taken from there on a miss.
 
-use std::io;
 use std::path::Path;
 
 use super::entry::Product;
+use super::placing::placement;
 use super::{Job, LocalTransport, TransportError};
-use crate::argparse::{Family, Output, OutputKind};
-use crate::store::{Placement, Staged};
+use crate::argparse::{Output, OutputKind};
+use crate::store::Staged;
 use crate::world::Stat;
 
 /// The dependency file that this run's own preprocessor wrote, where it did.
@@ -28,7 +28,7 @@ impl LocalTransport<'_> {
                 continue;
             }
             let path = self.world.absolute(Path::new(&output.path));
-            let placement = self.placement(output, &path)?;
+            let placement = placement(self.world, self.family, output, &path)?;
             let ready = match (fresh_dependencies(job, output), &kept.blob) {
                 // What this run's own preprocessor wrote goes first.
                 (Some(bytes), _) => Some(Staged::of_bytes(bytes.to_vec(), &path)),
@@ -39,32 +39,6 @@ impl LocalTransport<'_> {
             staged.push(ready);
         }
         Ok(Some(staged))
-    }
-
-    /// How the compiler would write this output over what is there.
-    ///
-    /// GNU as unlinks a file that is not empty and makes a new one; clang renames a temporary file over
-    /// it; everything else is opened and truncated.
-    fn placement(&self, output: &Output, path: &Path) -> Result<Placement, TransportError> {
-        let refuse = |why: &str| TransportError::File {
-            path: path.to_owned(),
-            source: io::Error::new(io::ErrorKind::Unsupported, why.to_owned()),
-        };
-        let replaces = matches!(
-            (self.family, output.kind),
-            (_, OutputKind::Object) | (Family::Clang, OutputKind::Assembly) | (Family::Gcc, OutputKind::Dwo)
-        );
-        let Ok(there) = self.world.lstat(path) else {
-            return Ok(if replaces { Placement::Replace } else { Placement::InPlace });
-        };
-        if !there.is_file() && output.kind != OutputKind::Dependencies {
-            return Err(refuse("the output exists and is no regular file"));
-        }
-        if rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_err() {
-            return Err(refuse("the output exists and is not writable"));
-        }
-        let empty = self.family == Family::Gcc && there.size == 0;
-        Ok(if replaces && !empty { Placement::Replace } else { Placement::InPlace })
     }
 
     pub(super) fn output_stat(&self, output: &Output) -> Option<Stat> {

@@ -8,11 +8,14 @@ use bakeplan::argparse::Family::{Clang, Gcc};
 use bakeplan::argparse::{Invocation, compiler_from_name, parse};
 use bakeplan::planner::environment;
 use bakeplan::planner::key::{KeyInputs, KeyRecord, Subject, unit_key};
+use bakeplan::planner::places::Places;
 use bakeplan::planner::recipe::{RecipeInputs, unit_recipe};
 use bakeplan::planner::{CompilePlan, plan};
-use bakeplan::recipe::Platform;
 use bakeplan::recipe::digest::{BlobDigest, ToolchainDigest};
+use bakeplan::recipe::{Artifact, File, Platform, Template};
 use bakeplan::world::Environment;
+
+mod spawned;
 
 fn planned(line: &str) -> (Invocation, CompilePlan) {
     let mut words = line.split_whitespace();
@@ -166,11 +169,14 @@ fn a_units_recipe() {
     let recipe = unit_recipe(&RecipeInputs {
         invocation: &invocation,
         unit: &plan.units[0],
-        compiler: Path::new("/usr/bin/g++"),
-        search_path: Some(OsStr::new("/usr/bin:/bin")),
-        text: BlobDigest::of(b"int x;\n"),
+        compiler: &Template::literal("/usr/bin/g++"),
+        search_path: Some(&Template::literal("/usr/bin:/bin")),
+        places: &Places::default(),
+        directory: OsStr::new("/w"),
+        text: Artifact::File(File::new(BlobDigest::of(b"int x;\n"), false)).hash(),
         platform: Platform::X86_64Linux,
-    });
+    })
+    .unwrap();
     insta::assert_snapshot!(format!("{}\n{}", recipe.hash(), recipe.to_json()));
 }
 
