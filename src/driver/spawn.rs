@@ -215,7 +215,7 @@ impl<'a> Host<'a> {
 
     /// A unit's preprocessed text, mapped, and its dependency file as the preprocessor wrote it.
     fn text(&self, compile: Compile<'_>, unit: &Unit) -> Result<(Vec<u8>, Option<Vec<u8>>), Local> {
-        let maps = self.places.macro_maps();
+        let maps = self.places.macro_maps(compile.invocation);
         let scratch = Scratch { directory: self.temporary.path(), redirects: &[], options: &maps };
         let Compile { driver, invocation, .. } = compile;
         let outcome = preprocess(self.world, driver, invocation, &unit.source, scratch);

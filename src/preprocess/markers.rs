@@ -34,6 +34,14 @@ pub fn files(text: &[u8]) -> Vec<PathBuf> {
     files
 }
 
+/// Whether a text says, as gcc's does under `-g`, what the working directory is.
+#[must_use]
+pub fn names_directory(text: &[u8]) -> bool {
+    // It stands before all code.
+    let first = text.split(|byte| *byte == b'\n').take(4).filter_map(|line| line.strip_prefix(b"# "));
+    first.filter_map(quoted_name).any(|name| name.ends_with(b"//"))
+}
+
 /// A preprocessed text with other names in its line markers, where `new` has one for a name. What looks like
 /// a marker inside a raw string is the program's data, and stays.
 #[must_use]
