@@ -29,7 +29,7 @@ use crate::argparse::{Invocation, Output, OutputKind};
 use crate::planner::Unit;
 use crate::planner::places::{Place, Places};
 use crate::planner::recipe::{RecipeInputs, suits, text_suits, unit_recipe};
-use crate::preprocess::{Driver, Outcome, Scratch, preprocess};
+use crate::preprocess::{Driver, Outcome, Scratch, may_mislead, preprocess};
 use crate::recipe::digest::ArtifactHash;
 use crate::recipe::{Platform, ProcessTemplate, STDERR, STDOUT, Symbol};
 use crate::store::{Event, Staged};
@@ -221,6 +221,14 @@ impl<'a> Host<'a> {
         let outcome = preprocess(self.world, driver, invocation, &unit.source, scratch);
         match outcome.map_err(|error| Local::new("preprocess", error))? {
             Outcome::Done(preprocessed) if preprocessed.messages.is_empty() => {
+                let read = |path: &Path| self.world.read(path).ok();
+                let looks = invocation.facts.layout_warnings && unit.source.language.preprocessed;
+                if looks && may_mislead(&preprocessed.text, &read) {
+                    return Err(Local::new(
+                        "diagnostics",
+                        "the compiler may find the indentation misleading",
+                    ));
+                }
                 Ok((self.places.map_text(&preprocessed.text).into_owned(), preprocessed.dependencies))
             }
             Outcome::Done(_) => Err(Local::new("diagnostics", "the preprocessor has something to say")),

@@ -61,6 +61,7 @@ pub fn suits(invocation: &Invocation, unit: &Unit) -> Result<(), Unfit> {
     match () {
         () if sanitize => because("sanitizers put columns into the code"),
         () if coverage => because("coverage and profiles depend on the source's own text"),
+        () if clang && invocation.facts.comment_warnings => because("a warning looks at comments or lines"),
         () if clang && debug == Debug::Macros => because("macro debug information needs the source"),
         () if !invocation.facts.files.is_empty() => because("an option names a file that the compiler reads"),
         () if native => because("the processor is this machine's"),

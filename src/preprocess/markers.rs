@@ -103,7 +103,7 @@ fn marker_lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// What stands between the quotes after the line number, still escaped.
-fn quoted_name(line: &[u8]) -> Option<&[u8]> {
+pub(super) fn quoted_name(line: &[u8]) -> Option<&[u8]> {
     let digits = line.iter().take_while(|b| b.is_ascii_digit()).count();
     let rest = line[digits..].strip_prefix(b" \"")?;
     let mut at = 0;
@@ -118,7 +118,7 @@ fn quoted_name(line: &[u8]) -> Option<&[u8]> {
 }
 
 /// Undoes `\\`, `\"` and octal escapes.
-fn unescape(quoted: &[u8]) -> Vec<u8> {
+pub(super) fn unescape(quoted: &[u8]) -> Vec<u8> {
     let mut name = Vec::with_capacity(quoted.len());
     let mut rest = quoted;
     while let Some((&byte, tail)) = rest.split_first() {

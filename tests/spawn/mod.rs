@@ -3,6 +3,7 @@
 mod host;
 mod layout;
 mod mapping;
+mod words;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
