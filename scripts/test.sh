@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # The oldest and the newest compilers that can be had, and the demo's.
-packages=(gcc g++ clang gcc-11 g++-11 clang-13 clang-14 clang-19 make python3 gobjc gobjc++ libclang-rt-14-dev)
+packages=(bubblewrap gcc g++ clang gcc-11 g++-11 clang-13 clang-14 clang-19 make python3 gobjc gobjc++ libclang-rt-14-dev)
 missing=()
 for package in "${packages[@]}"; do
     dpkg -s "$package" >/dev/null 2>&1 || missing+=("$package")

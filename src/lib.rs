@@ -8,7 +8,8 @@
 //! | room | holds |
 //! |---|---|
 //! | [`driver`] | the order of steps: who was called, parse, plan, bake each unit, link; and when to stand aside |
-//! | [`transport`] | where a unit is baked: the local store and the user's own compiler |
+//! | `host` (feature `host`) | serves the socket to a running process, over a session that bakes |
+//! | [`transport`] | where a unit is baked: the local store and the user's own compiler, or a host behind a socket; the protocol |
 //! | [`manifest`] | what a compile read, and whether that still holds |
 //! | [`store`] | content-addressed blobs and records on disk, shared by any number of processes |
 //! | [`toolchain`] | a compiler's identity, by content |
@@ -52,7 +53,7 @@
 
 pub mod argparse;
 pub mod driver;
-#[cfg(feature = "host")]
+#[cfg(all(feature = "host", target_os = "linux"))]
 pub mod host;
 pub mod manifest;
 pub mod paths;
@@ -63,3 +64,6 @@ pub mod store;
 pub mod toolchain;
 pub mod transport;
 pub mod world;
+
+#[cfg(all(feature = "host", not(target_os = "linux")))]
+compile_error!("the feature `host` needs Linux");

@@ -9,6 +9,8 @@
 
 mod argparse;
 mod baking;
+#[cfg(feature = "host")]
+mod host;
 mod paths;
 mod planner;
 mod readme;

@@ -48,4 +48,10 @@ pub trait Watch: Send + Sync {
 
     /// Whether nobody waits any more: the bake may end early.
     fn is_cancelled(&self) -> bool;
+
+    /// Whether nobody waits in the first place: the bake goes on when the client goes away, and runs when
+    /// nothing else wants to.
+    fn is_detached(&self) -> bool {
+        false
+    }
 }

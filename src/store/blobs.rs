@@ -1,6 +1,7 @@
 //! Blobs: bytes under the name of their digest.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::path::PathBuf;
 
 use super::error::StoreError;
@@ -39,6 +40,36 @@ pub(super) fn put(layout: &Layout, digest: &BlobDigest, bytes: &[u8]) -> Result<
     }
     files::replace(layout, &path, bytes)?;
     Ok(files::charge(bytes.len() as u64))
+}
+
+/// What is read in pieces is kept in memory up to this size.
+const SMALL: usize = 1 << 20;
+
+/// Stores all that a reader gives. Returns its digest, and what it adds to the store's size.
+pub(super) fn put_from(layout: &Layout, from: &mut dyn Read) -> Result<(BlobDigest, u64), StoreError> {
+    layout.writable()?;
+    let mut start = Vec::new();
+    let reading =
+        |source| StoreError::Io { action: "read what is to be stored in", path: layout.dir().into(), source };
+    from.take(SMALL as u64).read_to_end(&mut start).map_err(reading)?;
+    if start.len() < SMALL {
+        let digest = BlobDigest::of(&start);
+        return Ok((digest, put(layout, &digest, &start)?));
+    }
+    let mut temporary = layout.temporary_file()?;
+    let mut hasher = blake3::Hasher::new();
+    let mut size = 0;
+    let mut piece = start;
+    while !piece.is_empty() {
+        hasher.update(&piece);
+        size += piece.len() as u64;
+        temporary.write_all(&piece).map_err(StoreError::io("write", temporary.path()))?;
+        piece.clear();
+        from.take(SMALL as u64).read_to_end(&mut piece).map_err(reading)?;
+    }
+    let digest = BlobDigest::from(hasher.finalize());
+    files::settle(temporary.into_temp_path(), &layout.blob(&digest))?;
+    Ok((digest, files::charge(size)))
 }
 
 /// A blob that is open, and not checked yet.

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
+use tempfile::TempPath;
 
 use super::error::StoreError;
 use super::layout::{Layout, make_dir};
@@ -92,7 +93,11 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
 pub(super) fn replace(layout: &Layout, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let mut temporary = layout.temporary_file()?;
     temporary.write_all(bytes).map_err(StoreError::io("write", temporary.path()))?;
-    let temporary = temporary.into_temp_path();
+    settle(temporary.into_temp_path(), path)
+}
+
+/// Puts a file that is written in place in one step, over an older one.
+pub(super) fn settle(temporary: TempPath, path: &Path) -> Result<(), StoreError> {
     if exchange(&temporary, path) {
         return Ok(());
     }

@@ -37,6 +37,12 @@ pub enum RecordKind {
     Explanation,
     /// An artifact of a host: a tree over blobs.
     Artifact,
+    /// Which artifact a recipe was baked to.
+    Bake,
+    /// What clients of a host noted for each other.
+    Note,
+    /// What a directory looked like when a host read or wrote it.
+    Tree,
 }
 
 impl RecordKind {
@@ -49,6 +55,9 @@ impl RecordKind {
             Self::Toolchain => "toolchains",
             Self::Explanation => "explanations",
             Self::Artifact => "artifacts",
+            Self::Bake => "bakes",
+            Self::Note => "notes",
+            Self::Tree => "trees",
         }
     }
 }

@@ -29,6 +29,8 @@ mod statistics;
 mod trim;
 mod verify;
 
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -115,6 +117,33 @@ impl Store {
         Ok(digest)
     }
 
+    /// Stores all that a reader gives, of any length, under its digest.
+    ///
+    /// # Errors
+    /// As [`Store::put_blob`]; also when it cannot be read.
+    pub fn put_blob_from(&self, from: &mut dyn io::Read) -> Result<BlobDigest, StoreError> {
+        let (digest, grown) = blobs::put_from(&self.layout, from)?;
+        self.grow(grown);
+        Ok(digest)
+    }
+
+    /// Writes the bytes with this digest to a file that is empty, sharing them where the file system can.
+    /// They are verified; when they turn out to be damaged, which is as if they were absent, they are in the
+    /// file nevertheless. `name` is for errors.
+    ///
+    /// # Errors
+    /// When the bytes cannot be read or written.
+    pub fn write_blob(
+        &self,
+        digest: &BlobDigest,
+        to: &mut File,
+        name: &Path,
+    ) -> Result<Option<()>, StoreError> {
+        let Some(blob) = blobs::open(&self.layout, digest)? else { return Ok(None) };
+        let found = place::write(blob, to, name, &self.cloning)?;
+        Ok(self.whole(found))
+    }
+
     /// The bytes with this digest, verified. `None` when they are absent; what is there with other
     /// bytes is removed, counted, and absent.
     ///
@@ -177,6 +206,13 @@ impl Store {
         let grown = records::save(&self.layout, kind, name, value)?;
         self.grow(grown);
         Ok(())
+    }
+
+    /// Whether there is a record of this name, which counts as used then. Its seal is not looked at.
+    #[must_use]
+    pub fn has(&self, kind: RecordKind, name: &RecordName) -> bool {
+        let path = self.layout.record(kind, name);
+        if self.layout.read_only { path.exists() } else { files::touch_at(&path) }
     }
 
     /// Marks a record as just used, which reading it does as well.

@@ -193,11 +193,22 @@ fn temporary_beside(dest: &Path, mode: u32) -> Result<NamedTempFile, StoreError>
 /// Writes a blob to a temporary file in the destination's directory.
 fn beside(blob: Blob<'_>, dest: &Path, mode: u32, cloning: &Cloning) -> Result<Found<TempPath>, StoreError> {
     let mut temporary = temporary_beside(dest, mode)?;
-    let worth = blob.opened.size >= WORTH_CLONING;
-    let cloned = worth && cloning.clone(&blob.opened.file, temporary.as_file());
-    let found = blob.copy(&mut |piece| {
-        let written = if cloned { Ok(()) } else { temporary.write_all(piece) };
-        written.map_err(StoreError::io("write", temporary.path()))
-    })?;
+    let name = temporary.path().to_owned();
+    let found = write(blob, temporary.as_file_mut(), &name, cloning)?;
     Ok(found.map(|()| temporary.into_temp_path()))
+}
+
+/// Writes a blob to a file that is empty. Only at the end it is known whether its bytes were whole.
+pub(super) fn write(
+    blob: Blob<'_>,
+    to: &mut File,
+    name: &Path,
+    cloning: &Cloning,
+) -> Result<Found<()>, StoreError> {
+    let worth = blob.opened.size >= WORTH_CLONING;
+    let cloned = worth && cloning.clone(&blob.opened.file, to);
+    blob.copy(&mut |piece| {
+        let written = if cloned { Ok(()) } else { to.write_all(piece) };
+        written.map_err(StoreError::io("write", name))
+    })
 }

@@ -70,7 +70,7 @@ fn what_breaks_the_protocol_ends_the_connection_and_no_other() {
 
 #[test]
 fn who_stalls_is_shut_out() {
-    let short = Duration::from_millis(150);
+    let short = Duration::from_millis(300);
     let rig = Rig::with(|options| (options.hello, options.frame, options.idle) = (short, short, 4 * short));
     let mut silent = rig.raw();
     assert_eq!(silent.refused(), "deadline");
@@ -99,10 +99,9 @@ fn who_stalls_is_shut_out() {
 
 #[test]
 fn who_waits_for_a_bake_is_not_idle() {
-    let short = Duration::from_millis(60);
-    let rig = Rig::with(|options| (options.hello, options.idle) = (short, short));
+    let rig = Rig::with(|options| options.idle = Duration::from_millis(300));
     let mut raw = Raw::greeted(&rig.socket);
-    raw.bake(1, "sleep:400", false);
+    raw.bake(1, "sleep:1500", false);
     assert!(matches!(raw.answer(), Some((1, Say::BakeFinished(_)))));
 }
 
@@ -201,6 +200,23 @@ fn who_asks_and_never_reads_only_hurts_himself() {
 }
 
 #[test]
+fn answers_do_not_wait_for_ever() {
+    let rig = Rig::with(|options| options.stall = Duration::from_millis(300));
+    rig.session.large.store(2000, Ordering::SeqCst);
+    let mut stalled = Raw::greeted(&rig.socket);
+    let asked = 20;
+    (0..asked).for_each(|id| stalled.ask(id, Ask::GetInputs));
+    soon("all are answered", || rig.session.asked.load(Ordering::SeqCst) == 20);
+    std::thread::sleep(Duration::from_millis(1500));
+    let mut answers = 0;
+    while stalled.answer().is_some() {
+        answers += 1;
+    }
+    assert!(answers < asked, "the host kept all {answers} for a client that did not read");
+    rig.is_well();
+}
+
+#[test]
 fn a_log_that_nobody_reads_is_dropped_and_stops_nobody() {
     let rig = Rig::new();
     let mut slow = Raw::greeted(&rig.socket);
@@ -287,6 +303,13 @@ fn what_can_not_be_read_is_refused_by_name() {
     assert_eq!(token(bake(b"\xff", None)), "recipe");
     assert_eq!(token(bake("[".repeat(limits::RECIPE).as_bytes(), None)), "recipe", "as deep as it is long");
     assert_eq!(token(bake(format!("[{}0]", "0,".repeat(500_000)).as_bytes(), None)), "recipe");
+    // As deep as a recipe may be: it is read (and then is no script, which this session does not expect).
+    let deep = |levels: usize| {
+        let opened = r#"{"type":"get","path":"a","directory":"#.repeat(levels);
+        format!(r#"{opened}{{"type":"directory","entries":{{}}}}{}"#, "}".repeat(levels))
+    };
+    assert_eq!(token(bake(deep(120).as_bytes(), None)), "internal");
+    assert_eq!(token(bake(deep(130).as_bytes(), None)), "recipe");
     let name = RecordName::of(b"too long");
     assert_eq!(token(Ask::GetNote { name }), "over-limit");
 }

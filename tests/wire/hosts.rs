@@ -19,6 +19,8 @@ use bakeplan::world::Stream;
 use super::golden::frame;
 
 const OVERALL: Duration = Duration::from_millis(400);
+/// Not much later than that, on a machine that has other things to do.
+const SOON: Duration = Duration::from_secs(5);
 
 /// A host that does what a test says with each connection, given its number.
 struct Fake {
@@ -132,7 +134,7 @@ fn a_host_that_takes_no_connections_is_given_up() {
     let start = Instant::now();
     assert_eq!(Client::connect(&socket, deadlines).err().expect("an error").token(), "host-deadline");
     let took = start.elapsed();
-    assert!(took >= OVERALL && took < 4 * OVERALL, "{took:?}");
+    assert!(took >= OVERALL && took < SOON, "{took:?}");
     drop(first);
 }
 
@@ -143,7 +145,7 @@ fn a_host_that_says_nothing_is_given_up() {
     let start = Instant::now();
     assert_eq!(token(client.get_inputs()), "host-deadline");
     let took = start.elapsed();
-    assert!(took >= OVERALL && took < 4 * OVERALL, "{took:?}");
+    assert!(took >= OVERALL && took < SOON, "{took:?}");
     assert_eq!(token(client.get_inputs()), "host-given-up");
     assert_eq!(token(bake(&mut fake.client())), "host-deadline", "a bake without a sign of life");
     assert_eq!(fake.accepted.load(Ordering::SeqCst), 2, "who is slow is not asked again");
@@ -155,21 +157,21 @@ fn a_host_that_does_not_read_is_given_up() {
     let name = bakeplan::recipe::digest::RecordName::of(b"");
     let start = Instant::now();
     assert_eq!(token(fake.client().put_note(name, vec![0; limits::NOTE])), "host-deadline");
-    assert!(start.elapsed() < 4 * OVERALL);
+    assert!(start.elapsed() < SOON);
 }
 
 #[test]
 fn a_host_that_trickles_is_given_up() {
     let fake = Fake::new(|_, mut stream| {
         let all = [welcome(), answer(0, Say::Inputs(Inputs::default()))].concat();
-        for byte in all.into_iter().cycle().take(40) {
+        for byte in all.into_iter().cycle().take(200) {
             let _ = stream.write_all(&[byte]);
             std::thread::sleep(Duration::from_millis(40));
         }
     });
     let start = Instant::now();
     assert_eq!(token(fake.inputs()), "host-deadline");
-    assert!(start.elapsed() < 4 * OVERALL);
+    assert!(start.elapsed() < SOON);
     assert_eq!(token(bake(&mut fake.client())), "host-deadline", "bytes are no sign of life, messages are");
 }
 
@@ -184,7 +186,7 @@ fn a_host_that_is_alive_and_never_answers_is_given_up() {
     });
     let start = Instant::now();
     assert_eq!(token(fake.inputs()), "host-deadline");
-    assert!(start.elapsed() < 4 * OVERALL);
+    assert!(start.elapsed() < SOON);
     let start = Instant::now();
     assert_eq!(token(bake(&mut fake.client())), "host-deadline");
     assert!(start.elapsed() >= Duration::from_secs(3), "a bake may take as long as the caller says");
@@ -199,7 +201,7 @@ fn an_endless_log_is_no_way_around_the_end() {
     });
     let start = Instant::now();
     assert_eq!(token(bake(&mut fake.client())), "host-deadline");
-    assert!(start.elapsed() < Duration::from_secs(6));
+    assert!(start.elapsed() < Duration::from_secs(3) + SOON);
 }
 
 #[test]

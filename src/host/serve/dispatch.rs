@@ -14,7 +14,7 @@ use crate::recipe::{ByteString, Recipe};
 use crate::transport::wire::{Ask, Finished, Say, WireError, limits, token};
 use crate::world::Stream;
 
-/// A recipe's text from which on it is read while no other such is.
+/// A recipe's text from which on it is large.
 const LARGE: usize = 64 * 1024;
 
 /// A request, and all that it takes to answer it.
@@ -71,8 +71,9 @@ impl Waiting<'_> {
     }
 
     fn bake(&self, text: Vec<u8>, output: Option<&Path>) -> Result<Finished, WireError> {
-        let alone =
-            (text.len() >= LARGE).then(|| self.shared.large.lock().unwrap_or_else(PoisonError::into_inner));
+        // A tree is many times as large as its text: one large and one other are read at a time.
+        let reading = if text.len() >= LARGE { &self.shared.reading_large } else { &self.shared.reading };
+        let alone = reading.lock().unwrap_or_else(PoisonError::into_inner);
         let recipe =
             Recipe::from_json(&text).map_err(|error| WireError::new(token::RECIPE, error.to_string()))?;
         drop((text, alone));
@@ -92,7 +93,11 @@ impl Watch for Waiting<'_> {
     }
 
     fn is_cancelled(&self) -> bool {
-        self.ticket.is_cancelled() || self.shared.stopping.load(Ordering::Acquire)
+        self.ticket.is_cancelled() || self.shared.stopped.load(Ordering::Acquire)
+    }
+
+    fn is_detached(&self) -> bool {
+        self.ticket.is_detached()
     }
 }
 

@@ -217,6 +217,8 @@ impl Events {
         for number in numbers {
             self.close(number, refused(token::STOPPING, "the host ends"));
         }
+        // Only now: those who wait are told that the host ends, not that their bakes were cancelled.
+        self.shared.stopped.store(true, Ordering::Release);
         // Nobody new, but for those who are heard of too late: they see a socket that nobody serves.
         let Self { socket, pools, .. } = self;
         drop(socket);

@@ -51,6 +51,10 @@ impl Ticket {
     pub(super) fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Acquire)
     }
+
+    pub(super) fn is_detached(&self) -> bool {
+        self.detached
+    }
 }
 
 /// Why a request is not taken.
@@ -223,10 +227,15 @@ impl Link {
         if rest.is_empty() {
             return;
         }
+        if state.out.is_empty() {
+            // The time that it may wait begins.
+            state.sent = Instant::now();
+        }
         state.out.extend(rest);
         let unread = self.shared.unread.fetch_add(rest.len(), Ordering::AcqRel) + rest.len();
         let options = &self.shared.options;
-        if state.out.len() > options.unread_each || unread > options.unread {
+        let waits = state.out.len();
+        if waits > options.unread_each || (unread > options.unread && waits > options.unread / 64) {
             // The waiting thread sees that it is closed, and tidies up.
             if let Some(stream) = &state.stream {
                 let _ = rustix::net::shutdown(stream, rustix::net::Shutdown::Both);

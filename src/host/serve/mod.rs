@@ -18,8 +18,8 @@ mod socket;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -47,7 +47,8 @@ pub struct Options {
     /// Bytes of requests, from when their first byte comes to when they are answered. Large ones may take
     /// three quarters of it.
     pub held: usize,
-    /// Bytes that wait for clients to read them.
+    /// Bytes that wait for clients to read them. Beyond, a connection that has more than a 64th of it waiting is
+    /// closed.
     pub unread: usize,
     /// Of these, what one connection may have waiting.
     pub unread_each: usize,
@@ -139,10 +140,14 @@ struct Shared {
     /// Wakes the thread that waits.
     wake: OwnedFd,
     stopping: AtomicBool,
+    /// Every connection is closed, and nobody waits for anything.
+    stopped: AtomicBool,
     held: AtomicUsize,
     unread: AtomicUsize,
-    /// Held while a large recipe is read: its tree is many times as large as its text.
-    large: std::sync::Mutex<()>,
+    /// Held while a recipe is read.
+    reading: Mutex<()>,
+    /// Held while a large one is.
+    reading_large: Mutex<()>,
 }
 
 /// A socket that is being served, until it is stopped or dropped.
@@ -171,9 +176,11 @@ pub fn serve(options: Options, session: Arc<dyn Session>) -> Result<Server, Serv
         epoll,
         wake,
         stopping: AtomicBool::new(false),
+        stopped: AtomicBool::new(false),
         held: AtomicUsize::new(0),
         unread: AtomicUsize::new(0),
-        large: std::sync::Mutex::new(()),
+        reading: Mutex::new(()),
+        reading_large: Mutex::new(()),
     });
     let events = Events::new(Arc::clone(&shared), socket).map_err(ServeError::io("wait for", &path))?;
     let thread = std::thread::Builder::new()

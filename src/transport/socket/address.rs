@@ -32,7 +32,10 @@ impl Address {
         let (Some(directory), Some(name)) = (socket.parent(), socket.file_name()) else {
             return Err(too_long("the path is too long for a socket, and has no directory"));
         };
+        #[cfg(target_os = "linux")]
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        #[cfg(not(target_os = "linux"))]
+        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;
         let directory = File::from(rustix::fs::open(directory, flags, Mode::empty())?);
         let path = Path::new("/proc/self/fd").join(directory.as_raw_fd().to_string()).join(name);
         if path.as_os_str().as_bytes().len() > LONGEST {

@@ -16,6 +16,11 @@ use crate::transport::wire::{Answer, Greeting, Hello, Inbox, Message, NOBODY, Sa
 
 /// What is read at once.
 const CHUNK: usize = 16 * 1024;
+/// A peer that is gone is an error, not a signal.
+#[cfg(not(target_vendor = "apple"))]
+const SEND: SendFlags = SendFlags::NOSIGNAL.union(SendFlags::DONTWAIT);
+#[cfg(target_vendor = "apple")]
+const SEND: SendFlags = SendFlags::DONTWAIT;
 /// How long a host with a full queue is left alone.
 const PAUSE: Duration = Duration::from_millis(2);
 
@@ -84,11 +89,7 @@ impl Connection {
         let mut sent = 0;
         self.heard = Instant::now();
         while sent < self.out.len() {
-            match rustix::net::send(
-                &self.stream,
-                &self.out[sent..],
-                SendFlags::NOSIGNAL | SendFlags::DONTWAIT,
-            ) {
+            match rustix::net::send(&self.stream, &self.out[sent..], SEND) {
                 Ok(more) => sent += more,
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => {

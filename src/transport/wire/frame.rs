@@ -196,7 +196,7 @@ impl Inbox {
         if length > limit { Err(FrameError::TooLong { limit }) } else { Ok(Some(length)) }
     }
 
-    /// Whether a frame has begun that is not there as a whole.
+    /// Whether no part of a further frame is there.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.bytes.len() == self.taken

@@ -1,0 +1,157 @@
+//! Directories for processes while they run, and what is left of them when a host is killed.
+//!
+//! ```text
+//! <scratch>/runs/<host>/<n>      a sandboxed process
+//! <scratch>/runs/<host>.lock     held by that host while it lives
+//! <scratch>/plain/<recipe>       a process without a sandbox: its paths are real, so they are always the same
+//! <scratch>/plain/<recipe>.lock  held while it runs
+//! ```
+//!
+//! Whoever gets the lock of a host that is gone removes its directory. Mounts and processes need no sweeping:
+//! they end with the sandboxes, and these with their host.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{File, OpenOptions};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::fs::FlockOperation;
+
+use crate::host::error::HostError;
+use crate::host::files;
+use crate::recipe::digest::RecipeHash;
+
+/// The directories of one host.
+#[derive(Debug)]
+pub(crate) struct Runs {
+    dir: PathBuf,
+    plain: PathBuf,
+    count: AtomicU64,
+    _lock: Lock,
+}
+
+/// A directory for one process, removed when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Run {
+    path: PathBuf,
+    parent: OwnedFd,
+    _lock: Option<Lock>,
+}
+
+/// A lock file that goes when it is dropped.
+#[derive(Debug)]
+struct Lock {
+    path: PathBuf,
+    _file: File,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // While we hold it: nobody else can hold what stands at the path.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+impl Runs {
+    /// Takes a directory, and removes those of hosts that are gone.
+    pub(crate) fn open(scratch: &Path) -> Result<Self, HostError> {
+        let (runs, plain) = (scratch.join("runs"), scratch.join("plain"));
+        for dir in [&runs, &plain] {
+            std::fs::create_dir_all(dir).map_err(HostError::io("make the directory", dir))?;
+            sweep(dir);
+        }
+        let name = files::temporary_name();
+        let name = name.to_string_lossy().trim_start_matches(".brioche-host-").to_owned();
+        let lock = hold(&runs.join(format!("{name}.lock")), FlockOperation::LockExclusive)?;
+        let lock = lock.ok_or_else(|| HostError::Missing(name.clone()))?;
+        let dir = runs.join(name);
+        std::fs::create_dir(&dir).map_err(HostError::io("make the directory", &dir))?;
+        Ok(Self { dir, plain, count: AtomicU64::new(0), _lock: lock })
+    }
+
+    /// Where processes without a sandbox have their directories.
+    pub(crate) fn plain_dir(&self) -> &Path {
+        &self.plain
+    }
+
+    /// A new directory.
+    pub(crate) fn run(&self) -> Result<Run, HostError> {
+        let name = OsString::from(self.count.fetch_add(1, Ordering::Relaxed).to_string());
+        make(&self.dir, &name, None)
+    }
+
+    /// The directory of a process without a sandbox; waits while another host has it.
+    pub(crate) fn plain_run(&self, recipe: &RecipeHash) -> Result<Run, HostError> {
+        let path = self.plain.join(format!("{recipe}.lock"));
+        let lock = loop {
+            if let Some(lock) = hold(&path, FlockOperation::LockExclusive)? {
+                break lock;
+            }
+        };
+        make(&self.plain, &OsString::from(recipe.to_hex()), Some(lock))
+    }
+}
+
+impl Drop for Runs {
+    fn drop(&mut self) {
+        remove(&self.dir);
+    }
+}
+
+impl Run {
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        if let Some(name) = self.path.file_name() {
+            let _ = files::remove(self.parent.as_fd(), name);
+        }
+    }
+}
+
+fn make(dir: &Path, name: &OsStr, lock: Option<Lock>) -> Result<Run, HostError> {
+    let parent = files::open_directory(dir)?;
+    let path = dir.join(name);
+    files::remove(parent.as_fd(), name).map_err(HostError::io("remove", &path))?;
+    std::fs::create_dir(&path).map_err(HostError::io("make the directory", &path))?;
+    Ok(Run { path, parent, _lock: lock })
+}
+
+/// Takes a lock; `None` when somebody else has it or has just removed it.
+fn hold(path: &Path, how: FlockOperation) -> Result<Option<Lock>, HostError> {
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+    let file = file.map_err(HostError::io("open", path))?;
+    if files::lock(&file, how).map_err(HostError::io("lock", path))?.is_none() {
+        return Ok(None);
+    }
+    let ours = file.metadata().map_err(HostError::io("look at", path))?;
+    let there = std::fs::symlink_metadata(path).ok();
+    let is_there = there.is_some_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino()));
+    Ok(is_there.then(|| Lock { path: path.to_owned(), _file: file }))
+}
+
+/// Removes what hosts that are gone have left.
+fn sweep(dir: &Path) {
+    let Ok(entries) = std::fs::read_dir(dir) else { return };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        if path.extension().is_some_and(|extension| extension == "lock")
+            && let Ok(Some(_lock)) = hold(&path, FlockOperation::NonBlockingLockExclusive)
+        {
+            remove(&path.with_extension(""));
+        }
+    }
+}
+
+fn remove(path: &Path) {
+    if let (Some(parent), Some(name)) = (path.parent(), path.file_name())
+        && let Ok(parent) = files::open_directory(parent)
+    {
+        let _ = files::remove(parent.as_fd(), name);
+    }
+}

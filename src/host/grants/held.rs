@@ -1,0 +1,57 @@
+//! What a process holds: artifacts that it was given, made or got, and the recipes that were baked for it.
+
+use std::collections::HashSet;
+
+use crate::host::baker::Baker;
+use crate::recipe::Artifact;
+use crate::recipe::digest::{ArtifactHash, RecipeHash};
+
+/// What a process holds.
+#[derive(Debug)]
+pub(super) struct Held {
+    artifacts: HashSet<ArtifactHash>,
+    /// Those whose inside was not looked at: it is, once something is named that is not held itself.
+    closed: Vec<ArtifactHash>,
+    baked: HashSet<RecipeHash>,
+}
+
+impl Held {
+    pub(super) fn new(given: impl Iterator<Item = ArtifactHash>) -> Self {
+        let artifacts: HashSet<_> = given.collect();
+        let closed = artifacts.iter().copied().collect();
+        Self { artifacts, closed, baked: HashSet::new() }
+    }
+
+    pub(super) fn add(&mut self, artifact: ArtifactHash) {
+        if self.artifacts.insert(artifact) {
+            self.closed.push(artifact);
+        }
+    }
+
+    pub(super) fn add_baked(&mut self, recipe: RecipeHash, artifact: ArtifactHash) {
+        self.baked.insert(recipe);
+        self.add(artifact);
+    }
+
+    /// Whether an artifact is held, or is within one that is.
+    pub(super) fn has(&mut self, hash: &ArtifactHash, baker: &dyn Baker) -> bool {
+        while !self.artifacts.contains(hash) {
+            let Some(next) = self.closed.pop() else { return false };
+            // What is not here any more has nothing in it that could be used.
+            match baker.artifact(&next) {
+                Ok(Some(Artifact::Directory(directory))) => {
+                    directory.entries.into_values().for_each(|entry| self.add(entry));
+                }
+                Ok(Some(Artifact::File(file))) => {
+                    file.resources.entries.into_values().for_each(|entry| self.add(entry));
+                }
+                _ => {}
+            }
+        }
+        true
+    }
+
+    pub(super) fn has_baked(&self, recipe: &RecipeHash) -> bool {
+        self.baked.contains(recipe)
+    }
+}
