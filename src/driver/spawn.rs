@@ -116,9 +116,18 @@ impl<'a> Host<'a> {
         socket: &Path,
         call: &CompilerCall,
     ) -> Result<Self, Local> {
+        let chosen = ["COMPILER_PATH", "GCC_EXEC_PREFIX"]
+            .into_iter()
+            .find(|name| world.environment().get(name).is_some_and(|value| !value.is_empty()));
+        if let Some(name) = chosen {
+            return Err(Local::new("environment", format_args!("{name} chooses the compiler's programs")));
+        }
         let platform = Platform::current()
             .ok_or_else(|| Local::new("platform", "Brioche does not know this platform"))?;
         let mut client = Client::connect(socket, Deadlines::default())?;
+        if let Some(signal) = world.heed_signals() {
+            client.heed(signal);
+        }
         let Inputs { artifacts, symbols, recipe: _ } = client.get_inputs()?;
         let inputs = artifacts.into_iter().map(|input| (input.path, Place::Input(input.artifact)));
         let symbol = |name: &str| Symbol::ALL.into_iter().find(|symbol| symbol.name() == name);

@@ -56,7 +56,6 @@ pub fn suits(invocation: &Invocation, unit: &Unit) -> Result<(), Unfit> {
     let assembles = unit.source.language.name.starts_with("assembler");
     let version = invocation.compiler.version;
     let before = |gcc, clang_version| version.0 != 0 && version.0 < if clang { clang_version } else { gcc };
-    let known = |kind| matches!(kind, OutputKind::Object | OutputKind::Assembly | OutputKind::Dependencies);
     let because = |why| Err(Unfit(why));
     match () {
         () if sanitize => because("sanitizers put columns into the code"),
@@ -67,7 +66,7 @@ pub fn suits(invocation: &Invocation, unit: &Unit) -> Result<(), Unfit> {
         () if native => because("the processor is this machine's"),
         () if records_command_line => because("the command line is recorded"),
         () if records_cwd => because("the working directory is recorded"),
-        () if save_temps || !unit.source.outputs.iter().all(|output| known(output.kind)) => {
+        () if save_temps || !unit.source.outputs.iter().all(|output| is_plain(output.kind)) => {
             because("it leaves further files")
         }
         () if assembles && debug != Debug::None => {
@@ -78,6 +77,11 @@ pub fn suits(invocation: &Invocation, unit: &Unit) -> Result<(), Unfit> {
         () if before(8, 13) => because("the compiler is too old to map paths"),
         () => Ok(()),
     }
+}
+
+/// Whether a file's name decides nothing of what is in the others.
+pub(super) fn is_plain(kind: OutputKind) -> bool {
+    matches!(kind, OutputKind::Object | OutputKind::Assembly | OutputKind::Dependencies)
 }
 
 /// Whether the driver may have something to say of the whole command: of inputs for a linker that does not run,
@@ -161,7 +165,12 @@ fn options(inputs: &RecipeInputs<'_>) -> Result<Vec<ProcessTemplate>, Unfit> {
     if clang {
         args.extend(OF_TEXT.map(Template::literal));
     }
-    args.extend(unit.source.naming.iter().map(|token| Template::literal(token.as_encoded_bytes().to_vec())));
+    // Where no auxiliary file is made, its name shows nowhere.
+    if !unit.source.outputs.iter().all(|output| is_plain(output.kind)) {
+        args.extend(
+            unit.source.naming.iter().map(|token| Template::literal(token.as_encoded_bytes().to_vec())),
+        );
+    }
     Ok(args)
 }
 
