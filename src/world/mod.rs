@@ -14,6 +14,7 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::SystemTime;
 
 pub use access::{Access, Kind, Recording, Redirect, What};
@@ -238,6 +239,17 @@ pub trait World: Sync {
     /// # Errors
     /// What the system says.
     fn read_stdin(&self) -> io::Result<Vec<u8>>;
+
+    /// The signal that asked us to end, if one did while a program ran or since [`World::heed_signals`]. The
+    /// caller cleans up and then ends by that signal.
+    fn interrupted(&self) -> Option<i32> {
+        None
+    }
+
+    /// From here on a signal that asks us to end only leaves its number here.
+    fn heed_signals(&self) -> Option<Arc<AtomicUsize>> {
+        None
+    }
 
     /// Runs a program to its end. Signals that ask us to end reach it first.
     ///

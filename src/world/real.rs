@@ -3,7 +3,8 @@
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use super::process::{self, Signals};
@@ -33,13 +34,6 @@ impl RealWorld {
             #[cfg(target_os = "linux")]
             recorder: OnceLock::new(),
         }
-    }
-
-    /// The signal that asked us to end while a program ran, if one did. The caller cleans up and then
-    /// ends by that signal.
-    #[must_use]
-    pub fn interrupted(&self) -> Option<i32> {
-        self.signals.get().and_then(Option::as_ref).and_then(Signals::received)
     }
 }
 
@@ -113,6 +107,15 @@ impl World for RealWorld {
         let mut bytes = Vec::new();
         io::stdin().lock().read_to_end(&mut bytes)?;
         Ok(bytes)
+    }
+
+    fn interrupted(&self) -> Option<i32> {
+        self.signals.get().and_then(Option::as_ref).and_then(Signals::received)
+    }
+
+    fn heed_signals(&self) -> Option<Arc<AtomicUsize>> {
+        let signals = self.signals.get_or_init(|| Signals::install().ok());
+        signals.as_ref().map(Signals::number)
     }
 
     fn run(&self, command: &Command, sink: Sink<'_>) -> io::Result<Exit> {
