@@ -1,7 +1,7 @@
 //! The record of an answer: the answer itself, and every place that it depends on.
 
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -30,26 +30,30 @@ const VARIABLES: [&str; 8] = [
 const PREFIXES: [&[u8]; 3] = [b"LD_", b"CCC_", b"CLANG_"];
 
 #[derive(Serialize, Deserialize)]
-struct Record {
+struct Record<'a> {
     clang: bool,
     cxx: bool,
     version: (u16, u16),
-    parts: Vec<(String, Vec<u8>, BlobDigest)>,
-    places: Vec<Place>,
-    absences: Vec<Absence>,
+    #[serde(borrow)]
+    parts: Vec<(&'a str, &'a [u8], BlobDigest)>,
+    #[serde(borrow)]
+    places: Vec<Place<'a>>,
+    #[serde(borrow)]
+    absences: Vec<Absence<'a>>,
 }
 
 /// Names that were not there, in a directory whose times tell whether any of them is now.
 #[derive(Serialize, Deserialize)]
-struct Absence {
-    directory: Vec<u8>,
+struct Absence<'a> {
+    directory: &'a [u8],
     state: DirectoryState,
-    names: Vec<Vec<u8>>,
+    #[serde(borrow)]
+    names: Vec<&'a [u8]>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Place {
-    path: Vec<u8>,
+struct Place<'a> {
+    path: &'a [u8],
     stat: Option<Stat>,
     digest: Option<BlobDigest>,
     settled: bool,
@@ -131,26 +135,28 @@ fn depends_on_cwd(option: &OsStr) -> bool {
 pub(super) fn store(world: &dyn World, name: &RecordName, toolchain: &Toolchain, watch: &Watch) -> Vec<u8> {
     let Toolchain { digest: _, compiler, parts } = toolchain;
     let Compiler { family, cxx, version: Version(major, minor) } = *compiler;
-    let bytes = |path: &Path| path.as_os_str().as_bytes().to_vec();
     let (places, absences) = places(world, watch);
     let record = Record {
         clang: family == Family::Clang,
         cxx,
         version: (major, minor),
-        parts: parts.iter().map(|p| (p.name.clone(), bytes(&p.path), p.digest)).collect(),
+        parts: parts.iter().map(|p| (p.name.as_str(), bytes(&p.path), p.digest)).collect(),
         places,
         absences,
     };
     seal(name, &record)
 }
 
+fn bytes(path: &Path) -> &[u8] {
+    path.as_os_str().as_bytes()
+}
+
 /// The places one by one, and those where nothing was by the directory that would hold them.
-fn places(world: &dyn World, watch: &Watch) -> (Vec<Place>, Vec<Absence>) {
-    let mut absences: Vec<Absence> = Vec::new();
+fn places<'w>(world: &dyn World, watch: &'w Watch) -> (Vec<Place<'w>>, Vec<Absence<'w>>) {
+    let mut absences: Vec<Absence<'w>> = Vec::new();
     let mut places = Vec::new();
     for (path, seen) in watch.iter() {
         let absent = if seen.stat.is_none() { absent_name(world, path) } else { None };
-        let bytes = |path: &Path| path.as_os_str().as_bytes().to_vec();
         match absent {
             Some((directory, state, name)) => {
                 let directory = bytes(directory);
@@ -178,10 +184,10 @@ fn absent_name<'p>(world: &dyn World, path: &'p Path) -> Option<(&'p Path, Direc
     world.lstat(path).is_err().then_some((directory, state, Path::new(path.file_name()?)))
 }
 
-fn still_absent(world: &dyn World, absence: &Absence) -> bool {
-    let directory = Path::new(OsStr::from_bytes(&absence.directory));
+fn still_absent(world: &dyn World, absence: &Absence<'_>) -> bool {
+    let directory = Path::new(OsStr::from_bytes(absence.directory));
     let now = world.stat(directory).ok().and_then(|stat| DirectoryState::of(&stat));
-    let is_gone = |name: &Vec<u8>| world.stat(&directory.join(OsStr::from_bytes(name))).is_err();
+    let is_gone = |name: &&[u8]| world.stat(&directory.join(OsStr::from_bytes(name))).is_err();
     now == Some(absence.state) || absence.names.iter().all(is_gone)
 }
 
@@ -195,11 +201,11 @@ pub(super) fn restore(
     name: &RecordName,
     bytes: &[u8],
 ) -> Option<Toolchain> {
-    let mut record: Record = unseal(name, bytes)?;
+    let mut record: Record<'_> = unseal(name, bytes)?;
     let now = world.now();
     let mut refreshed = false;
     for place in &mut record.places {
-        let path = Path::new(OsStr::from_bytes(&place.path));
+        let path = Path::new(OsStr::from_bytes(place.path));
         if !watch::same(world, path, place.stat.as_ref()) {
             return None;
         }
@@ -221,7 +227,11 @@ pub(super) fn restore(
     }
     let Record { clang, cxx, version: (major, minor), parts, .. } = record;
     let family = if clang { Family::Clang } else { Family::Gcc };
-    let part = |(name, path, digest)| Part { name, path: PathBuf::from(OsString::from_vec(path)), digest };
+    let part = |(name, path, digest): (&str, &[u8], _)| Part {
+        name: name.to_owned(),
+        path: PathBuf::from(OsStr::from_bytes(path)),
+        digest,
+    };
     let compiler = Compiler { family, cxx, version: Version(major, minor) };
     Some(Toolchain::new(compiler, parts.into_iter().map(part).collect()))
 }
