@@ -90,6 +90,28 @@ pub(super) fn name(world: &dyn World, request: &Request<'_>) -> RecordName {
         encoding.number(frontend as u64);
     }
     encoding.number(u64::from(*links));
+    let lists_depend_on_cwd = add_variables(world, &mut encoding);
+    let argv0_is_relative = argv0.as_bytes().contains(&b'/') && !argv0.as_bytes().starts_with(b"/");
+    let relative =
+        argv0_is_relative || options.iter().any(|option| depends_on_cwd(option)) || lists_depend_on_cwd;
+    if relative {
+        encoding.field(world.cwd().as_os_str().as_bytes());
+    }
+    RecordName::of(encoding.bytes())
+}
+
+/// The name under which a program's answer is filed.
+pub(super) fn program_name(world: &dyn World, program: &Path) -> RecordName {
+    let mut encoding = Encoding::new("bakeplan program record 1");
+    encoding.field(program.as_os_str().as_bytes());
+    if add_variables(world, &mut encoding) {
+        encoding.field(world.cwd().as_os_str().as_bytes());
+    }
+    RecordName::of(encoding.bytes())
+}
+
+/// Adds the variables that decide where is looked; whether one of them depends on the working directory.
+fn add_variables(world: &dyn World, encoding: &mut Encoding) -> bool {
     let mut variables: Vec<_> = world.environment().iter().filter(|(name, _)| matters(name)).collect();
     variables.sort_unstable();
     encoding.number(variables.len() as u64);
@@ -97,14 +119,7 @@ pub(super) fn name(world: &dyn World, request: &Request<'_>) -> RecordName {
         encoding.field(name.as_bytes());
         encoding.field(value.as_bytes());
     }
-    let argv0_is_relative = argv0.as_bytes().contains(&b'/') && !argv0.as_bytes().starts_with(b"/");
-    let relative = argv0_is_relative
-        || options.iter().any(|option| depends_on_cwd(option))
-        || variables.iter().any(|(name, value)| is_list(name) && has_relative_entry(value));
-    if relative {
-        encoding.field(world.cwd().as_os_str().as_bytes());
-    }
-    RecordName::of(encoding.bytes())
+    variables.iter().any(|(name, value)| is_list(name) && has_relative_entry(value))
 }
 
 fn matters(name: &OsStr) -> bool {
@@ -134,12 +149,23 @@ fn depends_on_cwd(option: &OsStr) -> bool {
 /// The record of an answer.
 pub(super) fn store(world: &dyn World, name: &RecordName, toolchain: &Toolchain, watch: &Watch) -> Vec<u8> {
     let Toolchain { digest: _, compiler, parts } = toolchain;
-    let Compiler { family, cxx, version: Version(major, minor) } = *compiler;
+    store_parts(world, name, Some(*compiler), parts, watch)
+}
+
+/// The record of an answer about a compiler, or about another program.
+pub(super) fn store_parts(
+    world: &dyn World,
+    name: &RecordName,
+    compiler: Option<Compiler>,
+    parts: &[Part],
+    watch: &Watch,
+) -> Vec<u8> {
     let (places, absences) = places(world, watch);
+    let version = compiler.map(|compiler| compiler.version).unwrap_or_default();
     let record = Record {
-        clang: family == Family::Clang,
-        cxx,
-        version: (major, minor),
+        clang: compiler.is_some_and(|compiler| compiler.family == Family::Clang),
+        cxx: compiler.is_some_and(|compiler| compiler.cxx),
+        version: (version.0, version.1),
         parts: parts.iter().map(|p| (p.name.as_str(), bytes(&p.path), p.digest)).collect(),
         places,
         absences,
@@ -201,7 +227,43 @@ pub(super) fn restore(
     name: &RecordName,
     bytes: &[u8],
 ) -> Option<Toolchain> {
-    let mut record: Record<'_> = unseal(name, bytes)?;
+    let record = still_holding(world, memo, name, bytes)?;
+    let Record { clang, cxx, version: (major, minor), parts, .. } = record;
+    let family = if clang { Family::Clang } else { Family::Gcc };
+    let compiler = Compiler { family, cxx, version: Version(major, minor) };
+    Some(Toolchain::new(compiler, parts.into_iter().map(part).collect()))
+}
+
+/// The parts of a program in a record, and the places where nothing was, under the same condition.
+pub(super) fn restore_parts(
+    world: &dyn World,
+    memo: &dyn Memo,
+    name: &RecordName,
+    bytes: &[u8],
+) -> Option<(Vec<Part>, Vec<PathBuf>)> {
+    let Record { parts, places, absences, .. } = still_holding(world, memo, name, bytes)?;
+    let path = |bytes: &[u8]| PathBuf::from(OsStr::from_bytes(bytes));
+    let mut absent: Vec<PathBuf> =
+        places.into_iter().filter(|place| place.stat.is_none()).map(|place| path(place.path)).collect();
+    for Absence { directory, names, .. } in absences {
+        let directory = path(directory);
+        absent.extend(names.into_iter().map(|name| directory.join(path(name))));
+    }
+    Some((parts.into_iter().map(part).collect(), absent))
+}
+
+fn part((name, path, digest): (&str, &[u8], BlobDigest)) -> Part {
+    Part { name: name.to_owned(), path: PathBuf::from(OsStr::from_bytes(path)), digest }
+}
+
+/// A record, if everything that it depends on is as it was.
+fn still_holding<'b>(
+    world: &dyn World,
+    memo: &dyn Memo,
+    name: &RecordName,
+    bytes: &'b [u8],
+) -> Option<Record<'b>> {
+    let mut record: Record<'b> = unseal(name, bytes)?;
     let now = world.now();
     let mut refreshed = false;
     for place in &mut record.places {
@@ -225,13 +287,5 @@ pub(super) fn restore(
     if refreshed {
         memo.save(name, &seal(name, &record));
     }
-    let Record { clang, cxx, version: (major, minor), parts, .. } = record;
-    let family = if clang { Family::Clang } else { Family::Gcc };
-    let part = |(name, path, digest): (&str, &[u8], _)| Part {
-        name: name.to_owned(),
-        path: PathBuf::from(OsStr::from_bytes(path)),
-        digest,
-    };
-    let compiler = Compiler { family, cxx, version: Version(major, minor) };
-    Some(Toolchain::new(compiler, parts.into_iter().map(part).collect()))
+    Some(record)
 }

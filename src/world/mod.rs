@@ -236,6 +236,15 @@ pub trait World: Sync {
     /// What the system says; what is no link is an error too.
     fn read_link(&self, path: &Path) -> io::Result<PathBuf>;
 
+    /// The names in a directory, in any order.
+    ///
+    /// # Errors
+    /// What the system says; a world without directories has none.
+    fn list(&self, path: &Path) -> io::Result<Vec<OsString>> {
+        let _ = path;
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// All of our standard input. It can be read once.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! The world itself.
 
 use std::borrow::Cow;
+use std::ffi::OsString;
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -107,6 +108,10 @@ impl World for RealWorld {
 
     fn read_link(&self, path: &Path) -> io::Result<PathBuf> {
         std::fs::read_link(self.place(path))
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<OsString>> {
+        std::fs::read_dir(self.absolute(path))?.map(|entry| Ok(entry?.file_name())).collect()
     }
 
     fn read_stdin(&self) -> io::Result<Vec<u8>> {
