@@ -369,5 +369,6 @@ fn facts(draft: &mut Draft) -> Facts {
         facts.fallthrough = level.filter(|level| *level > 0);
     }
     facts.layout_warnings = draft.warnings.all || draft.warnings.layout;
+    facts.comment_warnings = draft.warnings.layout;
     facts
 }

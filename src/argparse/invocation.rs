@@ -300,6 +300,8 @@ pub struct Facts {
     /// Warnings are on that look at comments or indentation beyond what `-E` itself reports
     /// (`-Wmisleading-indentation` in `-Wall`, clang's `-Wdocumentation`).
     pub layout_warnings: bool,
+    /// One of them by its own name, not by that of a group (`-Wdocumentation`).
+    pub comment_warnings: bool,
     /// `-save-temps`.
     pub save_temps: bool,
     /// Files that the compile reads and the preprocessed text does not show (`-fprofile-use=`,

@@ -61,6 +61,9 @@ fn spawn(
     let mut host = Host::reach(world, log, socket, call)?;
     let units: Vec<(&Unit, &OsStr)> = plan.units.iter().map(|unit| (unit, OsStr::new(""))).collect();
     let spawned = host.bake(Compile { driver, invocation: &invocation, directory: &directory }, &units);
+    if let Some(signal) = world.interrupted() {
+        return Ok(Some(Exit::Signal(signal)));
+    }
     let mut said = Transcript::default();
     let mut exits = Vec::new();
     let is_done = spawned.iter().any(Result::is_ok);

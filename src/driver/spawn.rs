@@ -29,7 +29,7 @@ use crate::argparse::{Invocation, Output, OutputKind};
 use crate::planner::Unit;
 use crate::planner::places::{Place, Places};
 use crate::planner::recipe::{RecipeInputs, suits, text_suits, unit_recipe};
-use crate::preprocess::{Driver, Outcome, Scratch, preprocess};
+use crate::preprocess::{Driver, Outcome, Scratch, may_mislead, preprocess};
 use crate::recipe::digest::ArtifactHash;
 use crate::recipe::{Platform, ProcessTemplate, STDERR, STDOUT, Symbol};
 use crate::store::{Event, Staged};
@@ -116,9 +116,18 @@ impl<'a> Host<'a> {
         socket: &Path,
         call: &CompilerCall,
     ) -> Result<Self, Local> {
+        let chosen = ["COMPILER_PATH", "GCC_EXEC_PREFIX"]
+            .into_iter()
+            .find(|name| world.environment().get(name).is_some_and(|value| !value.is_empty()));
+        if let Some(name) = chosen {
+            return Err(Local::new("environment", format_args!("{name} chooses the compiler's programs")));
+        }
         let platform = Platform::current()
             .ok_or_else(|| Local::new("platform", "Brioche does not know this platform"))?;
         let mut client = Client::connect(socket, Deadlines::default())?;
+        if let Some(signal) = world.heed_signals() {
+            client.heed(signal);
+        }
         let Inputs { artifacts, symbols, recipe: _ } = client.get_inputs()?;
         let inputs = artifacts.into_iter().map(|input| (input.path, Place::Input(input.artifact)));
         let symbol = |name: &str| Symbol::ALL.into_iter().find(|symbol| symbol.name() == name);
@@ -215,12 +224,20 @@ impl<'a> Host<'a> {
 
     /// A unit's preprocessed text, mapped, and its dependency file as the preprocessor wrote it.
     fn text(&self, compile: Compile<'_>, unit: &Unit) -> Result<(Vec<u8>, Option<Vec<u8>>), Local> {
-        let maps = self.places.macro_maps();
+        let maps = self.places.macro_maps(compile.invocation);
         let scratch = Scratch { directory: self.temporary.path(), redirects: &[], options: &maps };
         let Compile { driver, invocation, .. } = compile;
         let outcome = preprocess(self.world, driver, invocation, &unit.source, scratch);
         match outcome.map_err(|error| Local::new("preprocess", error))? {
             Outcome::Done(preprocessed) if preprocessed.messages.is_empty() => {
+                let read = |path: &Path| self.world.read(path).ok();
+                let looks = invocation.facts.layout_warnings && unit.source.language.preprocessed;
+                if looks && may_mislead(&preprocessed.text, &read) {
+                    return Err(Local::new(
+                        "diagnostics",
+                        "the compiler may find the indentation misleading",
+                    ));
+                }
                 Ok((self.places.map_text(&preprocessed.text).into_owned(), preprocessed.dependencies))
             }
             Outcome::Done(_) => Err(Local::new("diagnostics", "the preprocessor has something to say")),

@@ -28,6 +28,9 @@ impl Context<'_> {
         object: &OsStr,
         sink: Sink<'_>,
     ) -> Result<Exit, Aside> {
+        if let Some(signal) = self.world.interrupted() {
+            return Ok(Exit::Signal(signal));
+        }
         if !unit.source.refusals.is_empty() {
             return Err(Aside::Refused(unit.source.refusals.clone()));
         }

@@ -8,6 +8,7 @@ use crate::recipe::digest::{ArtifactHash, RecipeHash};
 use crate::store::StoreError;
 use crate::transport::wire::WireError;
 
+use super::pack::PackError;
 use super::sandbox::SandboxError;
 use super::serve::ServeError;
 
@@ -97,6 +98,9 @@ pub enum HostError {
     /// A process's own socket cannot be served.
     #[error(transparent)]
     Serve(#[from] ServeError),
+    /// A compiler of the machine cannot be packed.
+    #[error(transparent)]
+    Pack(#[from] PackError),
     /// The store cannot do what is needed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -135,6 +139,7 @@ impl HostError {
             Self::Shared(error) => error.token(),
             Self::Sandbox(error) => error.token(),
             Self::Serve(error) => error.token(),
+            Self::Pack(_) => "toolchain",
             Self::Store(_) => "store",
             Self::Io { .. } => "io",
         }

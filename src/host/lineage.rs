@@ -60,6 +60,23 @@ pub struct Entry {
     pub log: Option<String>,
 }
 
+impl std::fmt::Display for Entry {
+    /// When (seconds since 1970), the start of the hash of who asked, what came of it, how long the process ran,
+    /// the hash of what was asked for.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { at, outer, inner, complete: _, outcome, took, log: _ } = self;
+        let outer = outer.as_ref().and_then(|hex| hex.get(..12)).unwrap_or("-");
+        let outcome = match outcome {
+            Outcome::Hit => "hit",
+            Outcome::Baked => "baked",
+            Outcome::Joined => "joined",
+            Outcome::Failed => "failed",
+            Outcome::Error => "error",
+        };
+        write!(f, "{}.{:03} {outer:12} {outcome:6} {took:6} ms {inner}", at / 1000, at % 1000)
+    }
+}
+
 /// A bake that was asked for.
 pub(crate) struct Asked {
     at: i64,

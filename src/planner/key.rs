@@ -34,8 +34,9 @@ use std::ffi::OsStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::argparse::{Debug, Family, Invocation, Mode, OutputKind, Role};
+use crate::argparse::{Debug, Family, Invocation, Mode, Role};
 use crate::planner::Unit;
+use crate::planner::recipe::is_plain;
 use crate::planner::roots::{Roots, TakenOut};
 use crate::recipe::digest::{BlobDigest, ToolchainDigest, UnitKey};
 
@@ -105,8 +106,7 @@ pub fn write(inputs: &KeyInputs<'_>, writer: &mut dyn FieldWriter) {
     let mut outputs: Vec<&[u8]> = Vec::new();
     let paths_show = facts.split_dwarf || facts.coverage || facts.records_command_line || facts.save_temps;
     // Where no auxiliary file is made, its name shows nowhere.
-    let plain = |kind| matches!(kind, OutputKind::Object | OutputKind::Assembly | OutputKind::Dependencies);
-    let names_show = paths_show || !unit.source.outputs.iter().all(|output| plain(output.kind));
+    let names_show = paths_show || !unit.source.outputs.iter().all(|output| is_plain(output.kind));
     writer.field("naming", &if names_show { bytes(&unit.source.naming) } else { Vec::new() });
     for output in &unit.source.outputs {
         outputs.push(output.kind.name().as_bytes());

@@ -25,6 +25,8 @@ use std::os::unix::ffi::OsStringExt;
 
 use memchr::memmem;
 
+use super::recipe::old_prefix;
+use crate::argparse::Invocation;
 use crate::paths::{Located, PathMap};
 use crate::preprocess::markers;
 use crate::recipe::digest::ArtifactHash;
@@ -100,17 +102,34 @@ impl Places {
         }
     }
 
-    /// Options by which a preprocessor maps `__FILE__`: for gcc from 8 and clang from 10 on. An option of the
-    /// user's that comes after them goes before them.
+    /// Options by which a preprocessor maps `__FILE__`: for gcc from 8 and clang from 10 on. The user's own
+    /// options of that kind go before them. For gcc that takes no more than that they come after them; clang
+    /// takes the longest name that fits, and of two equal ones the first. So what they name is left to them.
     #[must_use]
-    pub fn macro_maps(&self) -> Vec<OsString> {
-        // Of two that fit, the last one given is taken: shorter roots first.
+    pub fn macro_maps(&self, invocation: &Invocation) -> Vec<OsString> {
+        let family = invocation.compiler.family;
+        let olds: Vec<&[u8]> = invocation
+            .args
+            .iter()
+            .filter(|arg| matches!(arg.name, "-fmacro-prefix-map=" | "-ffile-prefix-map="))
+            .filter_map(|arg| old_prefix(arg, family).map(|(old, _)| old))
+            .collect();
+        let is_users = |root: &[u8]| olds.iter().any(|old| root.starts_with(old));
+        // Of two that fit, gcc takes the last one given: shorter roots first.
         let mut roots: Vec<_> = self.0.roots().collect();
         roots.reverse();
         let map = |(root, place): (&[u8], &Place)| {
             OsString::from_vec([b"-fmacro-prefix-map=", root, b"=", place.name()].concat())
         };
-        roots.into_iter().filter(|(root, _)| !root.contains(&b'=')).map(map).collect()
+        let ours = roots.into_iter().filter(|(root, _)| !root.contains(&b'=') && !is_users(root));
+        ours.map(map).collect()
+    }
+
+    /// Whether these bytes are the start of a place's path, or of its name, and not all of it.
+    #[must_use]
+    pub fn is_cut_by(&self, start: &[u8]) -> bool {
+        let cuts = |whole: &[u8]| whole.starts_with(start) && whole.len() > start.len();
+        self.0.roots().any(|(root, place)| cuts(root) || cuts(place.name()) || place.name() == start)
     }
 
     /// A preprocessed text with its line markers mapped.

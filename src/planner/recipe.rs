@@ -12,6 +12,7 @@ use super::places::{Place, Places};
 use crate::argparse::{Arg, Debug, Facts, Family, Invocation, Mode, OutputKind, Role};
 use crate::paths::Located;
 use crate::planner::Unit;
+use crate::preprocess::markers;
 use crate::recipe::digest::ArtifactHash;
 use crate::recipe::{
     ByteString, Compile, Directory, Platform, ProcessTemplate, Recipe, Symbol, Template, compile_process,
@@ -55,26 +56,47 @@ pub fn suits(invocation: &Invocation, unit: &Unit) -> Result<(), Unfit> {
     let assembles = unit.source.language.name.starts_with("assembler");
     let version = invocation.compiler.version;
     let before = |gcc, clang_version| version.0 != 0 && version.0 < if clang { clang_version } else { gcc };
-    let known = |kind| matches!(kind, OutputKind::Object | OutputKind::Assembly | OutputKind::Dependencies);
     let because = |why| Err(Unfit(why));
     match () {
         () if sanitize => because("sanitizers put columns into the code"),
         () if coverage => because("coverage and profiles depend on the source's own text"),
+        () if clang && invocation.facts.comment_warnings => because("a warning looks at comments or lines"),
         () if clang && debug == Debug::Macros => because("macro debug information needs the source"),
         () if !invocation.facts.files.is_empty() => because("an option names a file that the compiler reads"),
         () if native => because("the processor is this machine's"),
         () if records_command_line => because("the command line is recorded"),
         () if records_cwd => because("the working directory is recorded"),
-        () if save_temps || !unit.source.outputs.iter().all(|output| known(output.kind)) => {
+        () if save_temps || !unit.source.outputs.iter().all(|output| is_plain(output.kind)) => {
             because("it leaves further files")
         }
         () if assembles && debug != Debug::None => {
             because("the assembler puts its directory into debug information")
         }
         () if unit.source.path == "-" => because("the source comes by standard input"),
+        () if driver_may_speak(invocation) => because("the driver may say that it has no use for an option"),
         () if before(8, 13) => because("the compiler is too old to map paths"),
         () => Ok(()),
     }
+}
+
+/// Whether a file's name decides nothing of what is in the others.
+pub(super) fn is_plain(kind: OutputKind) -> bool {
+    matches!(kind, OutputKind::Object | OutputKind::Assembly | OutputKind::Dependencies)
+}
+
+/// Whether the driver may have something to say of the whole command: of inputs for a linker that does not run,
+/// and clang of each option that it does not come to use. The preprocessor's run is given no such option, nor is
+/// a bake.
+fn driver_may_speak(invocation: &Invocation) -> bool {
+    let clang = invocation.compiler.family == Family::Clang;
+    let is_source = |index| invocation.sources.iter().any(|source| source.arg == index);
+    let is_idle = |(index, arg): (usize, &Arg)| match arg.role {
+        Role::Input => !is_source(index),
+        Role::Link => clang,
+        Role::Assemble => clang && invocation.mode == Mode::Assembly,
+        _ => false,
+    };
+    !invocation.links && invocation.args.iter().enumerate().any(is_idle)
 }
 
 /// What in a preprocessed text keeps it from being compiled in the source's place.
@@ -87,7 +109,7 @@ pub fn text_suits(invocation: &Invocation, text: &[u8]) -> Result<(), Unfit> {
         return Err(Unfit("columns of the source reach the code"));
     }
     let takes_directory = invocation.compiler.family == Family::Gcc && invocation.facts.debug != Debug::None;
-    if takes_directory && !mentions(b"//\"\n") {
+    if takes_directory && !markers::names_directory(text) {
         return Err(Unfit("its debug information would hold the bake's own working directory"));
     }
     Ok(())
@@ -126,8 +148,9 @@ pub fn unit_recipe(inputs: &RecipeInputs<'_>) -> Result<Recipe, Unfit> {
 /// All that decides how the text is compiled, in order.
 fn options(inputs: &RecipeInputs<'_>) -> Result<Vec<ProcessTemplate>, Unfit> {
     let RecipeInputs { invocation, unit, places, directory, .. } = *inputs;
+    let clang = invocation.compiler.family == Family::Clang;
     let mut args = Vec::new();
-    if invocation.compiler.family == Family::Clang && invocation.facts.debug != Debug::None {
+    if clang && invocation.facts.debug != Debug::None {
         // gcc takes it from the text. An option of the user's comes after this, and holds.
         let directory = directory.as_encoded_bytes();
         let named = places.named(directory).unwrap_or_else(|| directory.to_vec());
@@ -135,9 +158,19 @@ fn options(inputs: &RecipeInputs<'_>) -> Result<Vec<ProcessTemplate>, Unfit> {
     }
     let goes = |role| matches!(role, Role::Compile | Role::Assemble | Role::Presentation | Role::Driver);
     for arg in invocation.args.iter().filter(|arg| goes(arg.role)) {
-        args.extend(mapped(arg, places)?);
+        let family = invocation.compiler.family;
+        let maps = arg.name.ends_with(PREFIX_MAP);
+        args.extend(if maps { prefix_map(arg, family, places)? } else { mapped(arg, places)? });
     }
-    args.extend(unit.source.naming.iter().map(|token| Template::literal(token.as_encoded_bytes().to_vec())));
+    if clang {
+        args.extend(OF_TEXT.map(Template::literal));
+    }
+    // Where no auxiliary file is made, its name shows nowhere.
+    if !unit.source.outputs.iter().all(|output| is_plain(output.kind)) {
+        args.extend(
+            unit.source.naming.iter().map(|token| Template::literal(token.as_encoded_bytes().to_vec())),
+        );
+    }
     Ok(args)
 }
 
@@ -158,6 +191,38 @@ fn environment(search_path: Option<&ProcessTemplate>) -> BTreeMap<ByteString, Pr
     env
 }
 
+/// What clang would say of preprocessed text and not of the source: that it has no use for options of the
+/// preprocessor, and of the markers. What it says of the user's own options is known from its run as a
+/// preprocessor.
+const OF_TEXT: [&str; 3] = ["-Qunused-arguments", "-Wno-unknown-warning-option", "-Wno-gnu-line-marker"];
+
+/// How the names of options end that give other names to files: `OLD=NEW`. These are no paths by whole
+/// components: `OLD` is the start of a name.
+const PREFIX_MAP: &str = "prefix-map=";
+
+/// What an option that maps names gives another name to.
+pub(super) fn old_prefix(arg: &Arg, family: Family) -> Option<(&[u8], &[u8])> {
+    let value = arg.value.as_ref().filter(|_| arg.name.ends_with(PREFIX_MAP))?.as_encoded_bytes();
+    // Where there are several, gcc takes the last one, clang the first.
+    let equals =
+        if family == Family::Gcc { memchr::memrchr(b'=', value) } else { memchr::memchr(b'=', value) };
+    Some(value.split_at(equals?))
+}
+
+/// An option that maps names, about the names that the text has.
+fn prefix_map(arg: &Arg, family: Family, places: &Places) -> Result<Vec<ProcessTemplate>, Unfit> {
+    let mut tokens: Vec<Vec<u8>> = arg.tokens.iter().map(|token| token.as_encoded_bytes().to_vec()).collect();
+    if let (Some((old, new)), Some(last)) = (old_prefix(arg, family), tokens.last_mut()) {
+        if places.is_cut_by(old) {
+            return Err(Unfit("an option maps the start of a place's name"));
+        }
+        let named = places.named(old).unwrap_or_else(|| old.to_vec());
+        last.truncate(last.len() - old.len() - new.len());
+        last.extend([&named, new].concat());
+    }
+    Ok(tokens.into_iter().map(Template::literal).collect())
+}
+
 /// An option with its path value mapped. A path anywhere else in it is the program's data.
 fn mapped(arg: &Arg, places: &Places) -> Result<Vec<ProcessTemplate>, Unfit> {
     let literal = |token: &std::ffi::OsString| Template::literal(token.as_encoded_bytes().to_vec());
@@ -165,19 +230,13 @@ fn mapped(arg: &Arg, places: &Places) -> Result<Vec<ProcessTemplate>, Unfit> {
     let (Some(value), Some(last)) = (&arg.value, arg.tokens.last()) else { return Ok(tokens) };
     let value = value.as_encoded_bytes();
     let Some(front) = last.as_encoded_bytes().strip_suffix(value) else { return Ok(tokens) };
-    let value = if arg.name.ends_with("prefix-map=") {
-        // The text has the place's name, so that is what the user's option is about.
-        let (old, new) = value.split_at(memchr::memchr(b'=', value).unwrap_or(value.len()));
-        places.named(old).map(|named| Template::literal([&named, new].concat()))
-    } else {
-        match places.locate(value) {
-            None => None,
-            Some(Located { root: Place::Input(_), .. }) => places.template(value),
-            Some(_) if arg.role == Role::Driver => {
-                return Err(Unfit("an option chooses programs that are in no artifact"));
-            }
-            Some(_) => places.named(value).map(Template::literal),
+    let value = match places.locate(value) {
+        None => None,
+        Some(Located { root: Place::Input(_), .. }) => places.template(value),
+        Some(_) if arg.role == Role::Driver => {
+            return Err(Unfit("an option chooses programs that are in no artifact"));
         }
+        Some(_) => places.named(value).map(Template::literal),
     };
     if let (Some(value), Some(token)) = (value, tokens.last_mut()) {
         *token = Template::literal(front.to_vec()).join(value);

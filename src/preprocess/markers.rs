@@ -34,6 +34,14 @@ pub fn files(text: &[u8]) -> Vec<PathBuf> {
     files
 }
 
+/// Whether a text says, as gcc's does under `-g`, what the working directory is.
+#[must_use]
+pub fn names_directory(text: &[u8]) -> bool {
+    // It stands before all code.
+    let first = text.split(|byte| *byte == b'\n').take(4).filter_map(|line| line.strip_prefix(b"# "));
+    first.filter_map(quoted_name).any(|name| name.ends_with(b"//"))
+}
+
 /// A preprocessed text with other names in its line markers, where `new` has one for a name. What looks like
 /// a marker inside a raw string is the program's data, and stays.
 #[must_use]
@@ -95,7 +103,7 @@ fn marker_lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// What stands between the quotes after the line number, still escaped.
-fn quoted_name(line: &[u8]) -> Option<&[u8]> {
+pub(super) fn quoted_name(line: &[u8]) -> Option<&[u8]> {
     let digits = line.iter().take_while(|b| b.is_ascii_digit()).count();
     let rest = line[digits..].strip_prefix(b" \"")?;
     let mut at = 0;
@@ -110,7 +118,7 @@ fn quoted_name(line: &[u8]) -> Option<&[u8]> {
 }
 
 /// Undoes `\\`, `\"` and octal escapes.
-fn unescape(quoted: &[u8]) -> Vec<u8> {
+pub(super) fn unescape(quoted: &[u8]) -> Vec<u8> {
     let mut name = Vec::with_capacity(quoted.len());
     let mut rest = quoted;
     while let Some((&byte, tail)) = rest.split_first() {

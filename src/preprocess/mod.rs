@@ -4,7 +4,9 @@
 pub mod assembler;
 mod code;
 mod facts;
+mod indentation;
 pub mod markers;
+mod tokens;
 
 use std::ffi::OsString;
 use std::io;
@@ -13,6 +15,7 @@ use std::sync::Arc;
 
 pub use code::differs_in_code;
 pub use facts::{FileFacts, Traits};
+pub use indentation::may_mislead;
 
 use crate::argparse::{Debug, Family, Invocation, Refusal, Role, Source};
 use crate::world::{Command, Environment, Exit, Recording, Redirect, Stdin, Stream, World};

@@ -14,6 +14,7 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::SystemTime;
 
 pub use access::{Access, Kind, Recording, Redirect, What};
@@ -22,15 +23,15 @@ pub use scripted::ScriptedWorld;
 pub use state::{DirectoryState, FileState};
 pub use transcript::Transcript;
 
-/// A snapshot of the environment, in the order in which the process got it.
+/// A snapshot of the environment, in the order in which the process got it. Copies share it until one is changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Environment(Vec<(OsString, OsString)>);
+pub struct Environment(Arc<Vec<(OsString, OsString)>>);
 
 impl Environment {
     /// Takes a snapshot as it is.
     #[must_use]
     pub fn new(variables: Vec<(OsString, OsString)>) -> Self {
-        Self(variables)
+        Self(Arc::new(variables))
     }
 
     /// The value of a variable; `None` when it is unset.
@@ -42,12 +43,14 @@ impl Environment {
     /// Sets a variable, in place of an earlier value.
     pub fn set(&mut self, name: &str, value: impl Into<OsString>) {
         self.remove(name);
-        self.0.push((name.into(), value.into()));
+        Arc::make_mut(&mut self.0).push((name.into(), value.into()));
     }
 
     /// Unsets a variable.
     pub fn remove(&mut self, name: &str) {
-        self.0.retain(|(n, _)| n != name);
+        if self.get(name).is_some() {
+            Arc::make_mut(&mut self.0).retain(|(n, _)| n != name);
+        }
     }
 
     /// All variables.
@@ -247,6 +250,17 @@ pub trait World: Sync {
     /// # Errors
     /// What the system says.
     fn read_stdin(&self) -> io::Result<Vec<u8>>;
+
+    /// The signal that asked us to end, if one did while a program ran or since [`World::heed_signals`]. The
+    /// caller cleans up and then ends by that signal.
+    fn interrupted(&self) -> Option<i32> {
+        None
+    }
+
+    /// From here on a signal that asks us to end only leaves its number here.
+    fn heed_signals(&self) -> Option<Arc<AtomicUsize>> {
+        None
+    }
 
     /// Runs a program to its end. Signals that ask us to end reach it first.
     ///

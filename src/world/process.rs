@@ -38,6 +38,11 @@ impl Signals {
         Ok(Self { wake, received })
     }
 
+    /// The number of the last signal received, zero before.
+    pub(super) fn number(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.received)
+    }
+
     /// The last signal received, if any.
     pub(super) fn received(&self) -> Option<i32> {
         match self.received.load(Ordering::SeqCst) {

@@ -1,10 +1,12 @@
 //! The world itself.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use super::process::{self, Signals};
@@ -36,11 +38,9 @@ impl RealWorld {
         }
     }
 
-    /// The signal that asked us to end while a program ran, if one did. The caller cleans up and then
-    /// ends by that signal.
-    #[must_use]
-    pub fn interrupted(&self) -> Option<i32> {
-        self.signals.get().and_then(Option::as_ref).and_then(Signals::received)
+    /// As [`World::absolute`], without a copy of what is so already.
+    fn place<'p>(&self, path: &'p Path) -> Cow<'p, Path> {
+        if path.is_absolute() { Cow::Borrowed(path) } else { Cow::Owned(self.cwd.join(path)) }
     }
 }
 
@@ -95,11 +95,11 @@ impl World for RealWorld {
     }
 
     fn stat(&self, path: &Path) -> io::Result<Stat> {
-        std::fs::metadata(self.absolute(path)).map(|m| Stat::from(&m))
+        std::fs::metadata(self.place(path)).map(|m| Stat::from(&m))
     }
 
     fn lstat(&self, path: &Path) -> io::Result<Stat> {
-        std::fs::symlink_metadata(self.absolute(path)).map(|m| Stat::from(&m))
+        std::fs::symlink_metadata(self.place(path)).map(|m| Stat::from(&m))
     }
 
     fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
@@ -107,7 +107,7 @@ impl World for RealWorld {
     }
 
     fn read_link(&self, path: &Path) -> io::Result<PathBuf> {
-        std::fs::read_link(self.absolute(path))
+        std::fs::read_link(self.place(path))
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<OsString>> {
@@ -118,6 +118,15 @@ impl World for RealWorld {
         let mut bytes = Vec::new();
         io::stdin().lock().read_to_end(&mut bytes)?;
         Ok(bytes)
+    }
+
+    fn interrupted(&self) -> Option<i32> {
+        self.signals.get().and_then(Option::as_ref).and_then(Signals::received)
+    }
+
+    fn heed_signals(&self) -> Option<Arc<AtomicUsize>> {
+        let signals = self.signals.get_or_init(|| Signals::install().ok());
+        signals.as_ref().map(Signals::number)
     }
 
     fn run(&self, command: &Command, sink: Sink<'_>) -> io::Result<Exit> {

@@ -2,7 +2,11 @@
 
 mod artifacts;
 mod bakes;
+mod cost;
 mod grants;
+mod nested;
+mod pack;
 mod recipes;
+mod running;
 mod sandbox;
 mod support;

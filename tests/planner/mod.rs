@@ -17,6 +17,7 @@ use bakeplan::recipe::digest::{BlobDigest, ToolchainDigest};
 use bakeplan::recipe::{Artifact, File, Platform, Template};
 use bakeplan::world::Environment;
 
+mod mapping;
 mod spawned;
 
 fn planned(line: &str) -> (Invocation, CompilePlan) {

@@ -126,7 +126,8 @@ fn program_data_stays_as_it_is() {
 
 #[test]
 fn a_preprocessor_maps_the_longest_place_last() {
-    let maps = places("aa", LIBRARY).macro_maps();
+    let (invocation, _) = planned("gcc -c a.c");
+    let maps = places("aa", LIBRARY).macro_maps(&invocation);
     let position = |end: &str| maps.iter().position(|map| map.to_string_lossy().ends_with(end)).unwrap();
     assert!(position("=/brioche/home") < position("=/brioche/work"));
     assert!(position("=/brioche/home") < position("=/brioche/inputs"));

@@ -22,6 +22,8 @@ pub enum Trouble {
     Fails,
     /// The output lacks the object.
     Forgets,
+    /// Nothing comes of it.
+    Hangs,
 }
 
 /// Everything that outer processes share.
@@ -84,10 +86,17 @@ impl Session for Outer {
         Ok(hash)
     }
 
-    fn bake(&self, recipe: &Recipe, output: Option<&Path>, _: &dyn Watch) -> Result<Finished, WireError> {
+    fn bake(&self, recipe: &Recipe, output: Option<&Path>, watch: &dyn Watch) -> Result<Finished, WireError> {
         match *self.engine.trouble.lock().unwrap() {
             Trouble::Refuses => return Err(WireError::new("not-granted", "told to refuse")),
             Trouble::Fails => return Ok(Finished::Failed { why: "told to fail".to_owned() }),
+            Trouble::Hangs => {
+                self.engine.asked.lock().unwrap().push((recipe.clone(), false));
+                while !watch.is_cancelled() {
+                    std::thread::sleep(std::time::Duration::from_millis(5));
+                }
+                return Err(WireError::new("cancelled", "nobody waits"));
+            }
             Trouble::None | Trouble::Forgets => {}
         }
         let Recipe::Process(process) = recipe else { panic!("no process: {recipe:?}") };

@@ -1,5 +1,10 @@
 //! In Brioche's layout: what goes to the host, what does not, and that nothing is lost when it fails.
 
+use std::os::unix::process::ExitStatusExt;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
 use super::{Process, Trouble, engine};
 
 fn process() -> Process {
@@ -63,6 +68,30 @@ fn what_the_host_can_not_do_is_done_here() {
         process.ok("gcc -O2 -c a.c b.c");
         assert!(!process.read("a.o").is_empty() && !process.read("b.o").is_empty(), "{trouble:?}");
         assert!(process.log().contains("here ("), "{}", process.log());
+    }
+}
+
+#[test]
+fn who_is_asked_to_end_ends_and_leaves_nothing() {
+    for line in ["gcc -O2 -c a.c", "gcc -O2 -c a.c b.c", "gcc -O2 -c p.i"] {
+        let process = process();
+        process.write("p.i", "int p;\n");
+        *process.engine.trouble.lock().unwrap() = Trouble::Hangs;
+        let mut child = process.command(line).spawn().unwrap();
+        let begun = Instant::now();
+        while process.engine.counts().0 == 0 {
+            assert!(begun.elapsed() < Duration::from_secs(30), "{}", process.log());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        std::thread::sleep(Duration::from_millis(50));
+        let asked = Instant::now();
+        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+        kill_process(pid, Signal::TERM).unwrap();
+        let status = child.wait().unwrap();
+        assert_eq!(status.signal(), Some(15), "{line}: {status}");
+        assert!(asked.elapsed() < Duration::from_secs(4), "{line}");
+        assert!(!process.work().join("a.o").exists(), "{line}");
+        assert_eq!(process.left(), [""; 0], "{line}");
     }
 }
 

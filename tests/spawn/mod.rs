@@ -3,6 +3,7 @@
 mod host;
 mod layout;
 mod mapping;
+mod words;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -99,8 +100,13 @@ impl Process {
         let output = self.run(line);
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success() && said.is_empty(), "{line}: {said}\n{}", self.log());
-        let left: Vec<_> = std::fs::read_dir(self.directory.path().join("tmp")).unwrap().collect();
-        assert!(left.is_empty(), "{line} left {left:?}");
+        assert_eq!(self.left(), [""; 0], "{line}");
+    }
+
+    /// What stands in the directory for temporary files.
+    pub fn left(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.directory.path().join("tmp")).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect()
     }
 
     pub fn log(&self) -> String {

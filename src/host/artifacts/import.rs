@@ -150,7 +150,7 @@ impl Import<'_> {
         let (after, _) = files::look_open(&file).map_err(failed("look at", shown))?;
         // What others have found out about these bytes is theirs to keep.
         if after.same_content(before) && store.identity().get(before).is_none() {
-            store.identity().put(before, read_at, &Remembered { digest, traits: 0, layout: 0 });
+            store.identity().put(before, read_at, &Remembered { digest, traits: u32::MAX, layout: u64::MAX });
         }
         Ok(digest)
     }

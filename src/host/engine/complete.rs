@@ -27,7 +27,7 @@ type Environment = BTreeMap<ByteString, CompleteProcessTemplate>;
 
 impl Baking<'_> {
     /// Bakes what a process needs.
-    pub(super) fn complete(&self, process: &ProcessRecipe) -> Result<CompleteProcessRecipe, Unbaked> {
+    pub(crate) fn complete(&self, process: &ProcessRecipe) -> Result<CompleteProcessRecipe, Unbaked> {
         let ProcessRecipe {
             command,
             args,

@@ -40,6 +40,9 @@ use super::sandbox::{Limits, Sandbox};
 use flights::Flights;
 use runs::Runs;
 
+pub(crate) use process::{SOCKET, Scene};
+pub(crate) use session::socket_directory;
+
 /// What an engine is made of.
 #[derive(Clone)]
 pub struct EngineOptions {
@@ -61,13 +64,16 @@ pub struct EngineOptions {
 }
 
 impl EngineOptions {
+    /// The usual limit of the directories on disk.
+    pub const LOCALS: u64 = 4 << 30;
+
     /// An engine with the usual limits.
     #[must_use]
     pub fn new(store: Arc<Store>, world: Arc<dyn World + Send + Sync>, sandbox: Sandbox) -> Self {
         let scratch = Self::scratch(&store);
         let processes = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let limits = Limits { seconds: Some(3600), ..Limits::default() };
-        Self { store, world, scratch, sandbox, processes, limits, locals_size: 4 << 30 }
+        Self { store, world, scratch, sandbox, processes, limits, locals_size: Self::LOCALS }
     }
 
     /// The directory beside a store's own that an engine uses.
@@ -151,6 +157,12 @@ pub(crate) struct Baking<'a> {
     took: Cell<u64>,
 }
 
+impl<'a> Baking<'a> {
+    pub(crate) fn new(engine: &'a Engine, order: &'a Order<'a>) -> Self {
+        Self { engine, order, ran: Cell::new(false), took: Cell::new(0) }
+    }
+}
+
 /// Why there is no artifact.
 pub(crate) enum Unbaked {
     /// A process failed.
@@ -175,7 +187,7 @@ impl Baker for Engine {
     }
 
     fn bake(&self, recipe: &Recipe, order: &Order<'_>) -> Result<Baked, HostError> {
-        let baking = Baking { engine: self, order, ran: Cell::new(false), took: Cell::new(0) };
+        let baking = Baking::new(self, order);
         match baking.recipe(recipe).and_then(|artifact| Ok(self.artifacts.save(&artifact)?)) {
             Ok(artifact) => {
                 Ok(Baked::Done(Output { artifact, hit: !baking.ran.get(), took: baking.took.get() }))

@@ -34,7 +34,6 @@ use std::path::{Path, PathBuf};
 
 pub use error::SandboxError;
 pub use limits::Limits;
-#[allow(unused_imports, reason = "for the packer")]
 pub(crate) use linked::{Linked, linked};
 pub(crate) use root::{SOCKET_DIR, hosts_files, write_users};
 

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
 use super::ClientError;
-use super::connection::{Connection, Until};
+use super::connection::{Connection, Interrupt, Until};
 use crate::recipe::Recipe;
 use crate::recipe::digest::{ArtifactHash, RecordName};
 use crate::transport::wire::{
@@ -65,6 +67,7 @@ pub struct Client {
     socket: PathBuf,
     deadlines: Deadlines,
     connection: Option<Connection>,
+    interrupt: Option<Interrupt>,
     may_reconnect: bool,
     next: u32,
     /// Bakes that the host has not ended.
@@ -87,6 +90,7 @@ impl Client {
             socket: socket.into(),
             deadlines,
             connection: None,
+            interrupt: None,
             may_reconnect: true,
             next: 0,
             under_way: Vec::new(),
@@ -95,6 +99,15 @@ impl Client {
         };
         client.connection = Some(client.open()?);
         Ok(client)
+    }
+
+    /// Gives up, with [`ClientError::Interrupted`], once this is the number of a signal: what a signal
+    /// interrupts would else be waited for again.
+    pub fn heed(&mut self, signal: Arc<AtomicUsize>) {
+        if let Some(connection) = &mut self.connection {
+            connection.heed(Arc::clone(&signal));
+        }
+        self.interrupt = Some(signal);
     }
 
     /// *get-inputs*: the artifacts that this process was given, and the paths of its symbols.
@@ -244,7 +257,8 @@ impl Client {
     }
 
     fn open(&self) -> Result<Connection, ClientError> {
-        Connection::open(&self.socket, Until::after("take the connection", self.deadlines.connect))
+        let until = Until::after("take the connection", self.deadlines.connect);
+        Connection::open(&self.socket, until, self.interrupt.clone())
     }
 
     fn new_id(&mut self) -> u32 {

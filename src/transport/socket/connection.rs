@@ -2,6 +2,8 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use interprocess::ConnectWaitMode;
@@ -23,6 +25,9 @@ const SEND: SendFlags = SendFlags::NOSIGNAL.union(SendFlags::DONTWAIT);
 const SEND: SendFlags = SendFlags::DONTWAIT;
 /// How long a host with a full queue is left alone.
 const PAUSE: Duration = Duration::from_millis(2);
+
+/// The number of a signal that asks to end, once one came.
+pub(super) type Interrupt = Arc<AtomicUsize>;
 
 /// Until when something may take.
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +51,7 @@ pub(super) struct Connection {
     greeted: bool,
     /// When the last message came.
     heard: Instant,
+    interrupt: Option<Interrupt>,
     chunk: Vec<u8>,
 }
 
@@ -58,7 +64,11 @@ pub(super) struct Unsent {
 
 impl Connection {
     /// Connects to a socket.
-    pub(super) fn open(socket: &Path, until: Until) -> Result<Self, ClientError> {
+    pub(super) fn open(
+        socket: &Path,
+        until: Until,
+        interrupt: Option<Interrupt>,
+    ) -> Result<Self, ClientError> {
         let failed = |source| ClientError::Connect { socket: socket.to_owned(), source };
         let address = Address::of(socket).map_err(failed)?;
         let stream = loop {
@@ -76,7 +86,20 @@ impl Connection {
         let mut out = Vec::new();
         encode(&Hello::new(), &mut out).map_err(ClientError::Unsendable)?;
         let heard = Instant::now();
-        Ok(Self { stream, inbox: Inbox::default(), out, greeted: false, heard, chunk: vec![0; CHUNK] })
+        Ok(Self {
+            stream,
+            inbox: Inbox::default(),
+            out,
+            greeted: false,
+            heard,
+            interrupt,
+            chunk: vec![0; CHUNK],
+        })
+    }
+
+    /// See [`Client::heed`](super::Client::heed).
+    pub(super) fn heed(&mut self, interrupt: Interrupt) {
+        self.interrupt = Some(interrupt);
     }
 
     /// Puts a message behind what is to be sent.
@@ -151,6 +174,9 @@ impl Connection {
     /// Waits until the socket is ready.
     fn wait(&self, flags: PollFlags, until: Until) -> Result<(), ClientError> {
         loop {
+            if self.interrupt.as_ref().is_some_and(|signal| signal.load(Ordering::SeqCst) != 0) {
+                return Err(ClientError::Interrupted);
+            }
             // A process that was stopped for a while finds what came meanwhile: it looks before it gives up.
             let left = until.left(self.heard)?;
             let timeout = left.and_then(|left| Timespec::try_from(left).ok());

@@ -29,6 +29,9 @@ pub enum ClientError {
     /// The host was too slow.
     #[error("the host did not {0} in time")]
     Deadline(&'static str),
+    /// A signal asks this process to end.
+    #[error("a signal asks to end")]
+    Interrupted,
     /// What came is not of the protocol.
     #[error("the host sent {0}")]
     Frame(FrameError),
@@ -62,6 +65,7 @@ impl ClientError {
             Self::Closed(_) => "host-closed",
             Self::Lost(_) => "host-lost",
             Self::Deadline(_) => "host-deadline",
+            Self::Interrupted => "interrupted",
             Self::Frame(_) | Self::Unexpected(_) => "host-protocol",
             Self::Unsendable(_) => "host-unsendable",
             Self::TooManyBakes => "host-too-many-bakes",

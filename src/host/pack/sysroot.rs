@@ -1,0 +1,98 @@
+//! What a compiler needs to compile and link beside itself: headers, start files, the C library, gcc's and
+//! C++'s run-time libraries.
+//!
+//! They stand in `sysroot/` as they stand in `/`. The linker takes absolute paths in its scripts (`libc.so` is
+//! one) as below the sysroot, for the scripts themselves stand there.
+
+use std::ffi::OsStr;
+use std::path::Path;
+
+use super::{PackError, Packer, copy};
+
+/// The directories of libraries, as they are called in the sysroot.
+const LIBRARIES: [&str; 4] = [
+    "usr/lib/x86_64-linux-gnu",
+    "lib/x86_64-linux-gnu",
+    "usr/lib/aarch64-linux-gnu",
+    "lib/aarch64-linux-gnu",
+];
+
+/// The start of the names that are taken, up to a dot or the end.
+const WANTED: [&str; 25] = [
+    "crt1",
+    "crti",
+    "crtn",
+    "Scrt1",
+    "rcrt1",
+    "gcrt1",
+    "grcrt1",
+    "Mcrt1",
+    "libc",
+    "libc_nonshared",
+    "libm",
+    "libmvec",
+    "libpthread",
+    "libdl",
+    "librt",
+    "libutil",
+    "libresolv",
+    "libanl",
+    "libcrypt",
+    "libg",
+    "libBrokenLocale",
+    "libstdc++",
+    "libgcc_s",
+    "libgomp",
+    "libatomic",
+];
+
+/// Copies all that into `sysroot/`, and what gcc looks for beside itself into its own directory.
+pub(super) fn copy(packer: &Packer<'_>) -> Result<(), PackError> {
+    let root = packer.into.join("sysroot");
+    copy::tree(Path::new("/usr/include"), &root.join("usr/include"), &|_| true)?;
+    // Where `/lib` is `/usr/lib`, so it is here.
+    for dir in ["lib", "lib64"] {
+        if std::fs::read_link(Path::new("/").join(dir))
+            .is_ok_and(|to| to.ends_with(Path::new("usr").join(dir)))
+        {
+            copy::directory(&root.join("usr").join(dir))?;
+            copy::link(Path::new("usr").join(dir), &root.join(dir))?;
+        }
+    }
+    for dir in LIBRARIES {
+        let from = Path::new("/").join(dir);
+        let Ok(entries) = std::fs::read_dir(&from) else { continue };
+        for path in entries.flatten().map(|entry| entry.path()) {
+            let wanted = path.file_name().and_then(OsStr::to_str).is_some_and(is_wanted);
+            if wanted && path.is_file() {
+                let target = std::fs::canonicalize(&path).map_err(PackError::io("resolve", &path))?;
+                copy::file(&target, &root.join(dir).join(path.file_name().unwrap_or_default()))?;
+            }
+        }
+    }
+    for loader in ["lib64/ld-linux-x86-64.so.2", "lib/ld-linux-aarch64.so.1"] {
+        if let Ok(target) = std::fs::canonicalize(Path::new("/").join(loader)) {
+            copy::file(&target, &root.join(loader))?;
+        }
+    }
+    for (install, below) in &packer.installs {
+        let is_no_program = |path: &Path| !is_program(path);
+        copy::tree(install, &packer.into.join(below), &is_no_program)?;
+    }
+    // gcc looks for C++'s headers beside its own place, not in the sysroot.
+    copy::link("sysroot/usr/include", &packer.into.join("include"))
+}
+
+fn is_wanted(name: &str) -> bool {
+    let is_one = |wanted: &&str| name.strip_prefix(*wanted).is_some_and(|rest| rest.starts_with(['.', '-']));
+    WANTED.iter().any(is_one) && !name.contains("gdb")
+}
+
+/// Programs and the plugins of other compilers are no part of a sysroot.
+fn is_program(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    let is_plugin = path.file_name().is_some_and(|name| name == "plugin");
+    let executable =
+        std::fs::metadata(path).is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o100 != 0);
+    is_plugin || executable
+}
