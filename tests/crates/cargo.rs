@@ -149,7 +149,7 @@ fn transparent(arguments: &str, fewest: u64) {
             stable += 1;
         }
     }
-    assert!(stable * 4 >= bare[0].len() * 3, "{stable} of {} files are stable", bare[0].len());
+    assert!(stable * 3 >= bare[0].len() * 2, "{stable} of {} files are stable", bare[0].len());
     // There is nothing left to do.
     let hits = bench.statistics().hits();
     run(&mut checkout.wrapped(arguments));
