@@ -22,6 +22,8 @@ mod cli;
 #[unsafe(no_mangle)]
 extern "C" fn main() -> i32 {
     occupy_closed_descriptors();
+    // A limit of files' sizes is the compiler's to meet, with its own signal; ours is to see an error.
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
     wrapper()
 }
 
