@@ -7,6 +7,7 @@
 mod config;
 mod context;
 mod explain;
+mod explain_spawned;
 mod jobs;
 mod layout;
 mod link;
