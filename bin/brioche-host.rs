@@ -197,7 +197,9 @@ fn run_command(world: &Arc<RealWorld>, cli: &Cli, run: &Run) -> Result<ExitCode,
         output: run.output.clone(),
     };
     let signals = Signals::catch(run.sandbox)?;
-    Ok(match host::run(&engine, &outer, &signals)? {
+    let ended = host::run(&engine, &outer, &signals);
+    engine.stop();
+    Ok(match ended? {
         Ended::Exit(Exit::Code(code)) => ExitCode::from(u8::try_from(code & 0xff).unwrap_or(1)),
         Ended::Exit(Exit::Signal(signal)) => ExitCode::from(u8::try_from(128 + signal).unwrap_or(1)),
         Ended::NotStarted(why) => {
@@ -223,6 +225,7 @@ fn serve_socket(world: &Arc<RealWorld>, cli: &Cli, serve: &Serve) -> Result<Exit
         std::thread::sleep(std::time::Duration::from_millis(100));
     }
     server.stop();
+    engine.stop();
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,7 +1,7 @@
 //! Opening, making and removing files.
 
 use crate::libc::{self, c_char, c_int, c_void, mode_t, nr};
-use crate::record::{Path, flag, note, redirect, settled};
+use crate::record::{Path, flag, note, note_open, redirect, settled};
 use crate::{errno, log, quietly, real};
 
 /// What a file is opened for.
@@ -199,6 +199,64 @@ macro_rules! moves {
 }
 moves!(rename "rename" link "link");
 
+/// The same for paths below open directories.
+macro_rules! moves_at {
+    ($($name:ident $text:literal ($($argument:ident: $type:ty),*);)*) => {$(
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn $name(
+            from_directory: c_int,
+            from: *const c_char,
+            to_directory: c_int,
+            to: *const c_char
+            $(, $argument: $type)*
+        ) -> c_int {
+            let done = real!(
+                $text as fn(c_int, *const c_char, c_int, *const c_char $(, $type)*) -> c_int,
+                from_directory, from, to_directory, to $(, $argument)*
+            );
+            if done == 0 {
+                note(log::WRITTEN, 0, None, from_directory, from);
+                note(log::WRITTEN, 0, None, to_directory, to);
+            }
+            done
+        }
+    )*};
+}
+moves_at! {
+    linkat "linkat" (flags: c_int);
+    renameat "renameat" ();
+    renameat2 "renameat2" (flags: u32);
+}
+
+/// Functions of a path below an open directory that change what stands there.
+macro_rules! changes_at {
+    ($($name:ident $text:literal ($argument:ident: $type:ty);)*) => {$(
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn $name(directory: c_int, path: *const c_char, $argument: $type) -> c_int {
+            let done = real!($text as fn(c_int, *const c_char, $type) -> c_int, directory, path, $argument);
+            if done == 0 {
+                note(log::WRITTEN, 0, None, directory, path);
+            }
+            done
+        }
+    )*};
+}
+changes_at! {
+    mkdirat "mkdirat" (mode: mode_t);
+    unlinkat "unlinkat" (flags: c_int);
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn symlinkat(target: *const c_char, directory: c_int, path: *const c_char) -> c_int {
+    let done = real!(
+        "symlinkat" as fn(*const c_char, c_int, *const c_char) -> c_int, target, directory, path
+    );
+    if done == 0 {
+        note(log::WRITTEN, 0, None, directory, path);
+    }
+    done
+}
+
 #[unsafe(no_mangle)]
 unsafe extern "C" fn symlink(target: *const c_char, path: *const c_char) -> c_int {
     let done = real!("symlink" as fn(*const c_char, *const c_char) -> c_int, target, path);
@@ -229,6 +287,15 @@ unsafe extern "C" fn opendir(path: *const c_char) -> *mut c_void {
     stream
 }
 
+#[unsafe(no_mangle)]
+unsafe extern "C" fn fdopendir(directory: c_int) -> *mut c_void {
+    let stream = real!("fdopendir" as fn(c_int) -> *mut c_void, directory);
+    if !stream.is_null() {
+        note_open(log::LISTED, directory);
+    }
+    stream
+}
+
 /// Functions that use the file system in ways that are not followed.
 macro_rules! unknown {
     ($($name:ident $text:literal ($($argument:ident: $type:ty),*) -> $result:ty;)*) => {$(
@@ -243,7 +310,6 @@ unknown! {
     chdir "chdir" (path: *const c_char) -> c_int;
     fchdir "fchdir" (directory: c_int) -> c_int;
     chroot "chroot" (path: *const c_char) -> c_int;
-    fdopendir "fdopendir" (directory: c_int) -> *mut c_void;
     scandir "scandir" (path: *const c_char, names: *mut c_void, filter: *mut c_void, order: *mut c_void) -> c_int;
     scandir64 "scandir64" (path: *const c_char, names: *mut c_void, filter: *mut c_void, order: *mut c_void) -> c_int;
     ftw "ftw" (path: *const c_char, call: *mut c_void, depth: c_int) -> c_int;

@@ -18,6 +18,7 @@ mod log;
 mod listed;
 mod looks;
 mod record;
+mod variables;
 
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
@@ -29,9 +30,9 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     unsafe { libc::abort() }
 }
 
-/// Named by the precompiled core library; nothing unwinds here.
-#[unsafe(no_mangle)]
-extern "C" fn rust_eh_personality() {}
+// Named by the precompiled core library; nothing unwinds here. Nobody else may see it: rustc, which does
+// unwind, would take it for its own.
+core::arch::global_asm!(".hidden rust_eh_personality", ".globl rust_eh_personality", "rust_eh_personality:", "ret");
 
 /// Runs before the program's own code.
 #[used]

@@ -30,6 +30,7 @@ pub(crate) const O_TRUNC: c_int = 0o1000;
 pub(crate) const O_WRONLY: c_int = 1;
 pub(crate) const O_RDWR: c_int = 2;
 pub(crate) const O_CLOEXEC: c_int = 0o2_000_000;
+pub(crate) const CLOCK_REALTIME: c_int = 0;
 pub(crate) const CLOCK_REALTIME_COARSE: c_int = 5;
 pub(crate) const S_IFMT: u32 = 0o170_000;
 pub(crate) const S_IFREG: u32 = 0o100_000;

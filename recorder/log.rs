@@ -51,6 +51,10 @@ pub(super) const RESOLVED: u32 = 9;
 pub(super) const LISTED: u32 = 10;
 /// Made, written, renamed or removed.
 pub(super) const WRITTEN: u32 = 11;
+/// A variable of the environment was asked for; its name stands in place of a path.
+pub(super) const VARIABLE: u32 = 12;
+/// The time of day was asked for.
+pub(super) const TIME: u32 = 13;
 
 /// Where the records begin.
 #[must_use]

@@ -102,11 +102,35 @@ pub(crate) fn note(kind: u32, argument: u32, stat: Option<&Stat>, directory: c_i
     });
 }
 
+/// Writes a record of what is open, by its own path. `errno` stays as it is.
+pub(crate) fn note_open(kind: u32, file: c_int) {
+    quietly(|| {
+        let mut whole = [0_u8; 4096];
+        match path_of(file, &mut whole) {
+            Some(length) => write(kind, 0, None, &whole[..length]),
+            None => flag(log::INCOMPLETE),
+        }
+    });
+}
+
 /// A path beneath an open directory, by that directory's own path.
 fn beneath(kind: u32, argument: u32, stat: Option<&Stat>, directory: c_int, path: &[u8]) {
+    let mut whole = [0_u8; 8192];
+    match path_of(directory, &mut whole[..4096]) {
+        Some(length) if path.len() < 4095 => {
+            whole[length] = b'/';
+            whole[length + 1..length + 1 + path.len()].copy_from_slice(path);
+            write(kind, argument, stat, &whole[..length + 1 + path.len()]);
+        }
+        _ => flag(log::INCOMPLETE),
+    }
+}
+
+/// The path of an open file, and its length.
+fn path_of(file: c_int, path: &mut [u8]) -> Option<usize> {
     let mut link = *b"/proc/self/fd/\0\0\0\0\0\0\0\0\0\0\0\0";
     let mut digits = [0_u8; 10];
-    let mut left = directory.unsigned_abs();
+    let mut left = file.unsigned_abs();
     let mut count = 0;
     while left > 0 || count == 0 {
         digits[count] = b'0' + (left % 10) as u8;
@@ -116,19 +140,11 @@ fn beneath(kind: u32, argument: u32, stat: Option<&Stat>, directory: c_int, path
     for (index, digit) in digits[..count].iter().rev().enumerate() {
         link[14 + index] = *digit;
     }
-    let mut whole = [0_u8; 8192];
     // SAFETY: the link ends in a null byte, and the buffer is as long as is said.
     let length = unsafe {
-        libc::syscall(nr::READLINKAT, libc::AT_FDCWD, link.as_ptr(), whole.as_mut_ptr(), 4096_usize)
+        libc::syscall(nr::READLINKAT, libc::AT_FDCWD, link.as_ptr(), path.as_mut_ptr(), path.len())
     };
-    match usize::try_from(length) {
-        Ok(length) if path.len() < 4095 => {
-            whole[length] = b'/';
-            whole[length + 1..length + 1 + path.len()].copy_from_slice(path);
-            write(kind, argument, stat, &whole[..length + 1 + path.len()]);
-        }
-        _ => flag(log::INCOMPLETE),
-    }
+    usize::try_from(length).ok()
 }
 
 /// What a path stands for.

@@ -311,8 +311,9 @@ class Bench:
         return argv
 
     def fill(self, word):
-        word = word.replace("REALCXX", self.cxx).replace("REALCC", self.cc)
-        return word.replace("LAUNCH", self.launcher).replace("FLAGS", self.flags)
+        # Whole words: CMake's own variables end in _LAUNCHER and _FLAGS.
+        values = {"REALCXX": self.cxx, "REALCC": self.cc, "LAUNCH": self.launcher, "FLAGS": self.flags}
+        return re.sub(r"\b(REALCXX|REALCC|LAUNCH|FLAGS)\b", lambda match: values[match[0]], word)
 
     def environment(self, step, log):
         env = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}

@@ -1,4 +1,4 @@
-//! A compile-cache planner: it turns a gcc or clang command line into a compile plan, and bakes it.
+//! A compile-cache planner: it turns a command line of gcc, clang or rustc into a compile plan, and bakes it.
 //!
 //! ```text
 //! argv ──argparse──▶ Invocation ──planner──▶ CompilePlan ──driver, over a transport──▶ outputs in place,

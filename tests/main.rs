@@ -9,6 +9,7 @@
 
 mod argparse;
 mod baking;
+mod crates;
 #[cfg(feature = "host")]
 mod host;
 mod paths;

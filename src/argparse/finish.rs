@@ -262,7 +262,7 @@ fn whole(draft: &mut Draft, mode: Mode, sources: &[Source]) {
         Mode::Other if draft.stops.other || draft.stops.assembly => {
             refuse("other-product", "the result is neither object nor assembly");
         }
-        Mode::Object | Mode::Assembly | Mode::Link | Mode::Other => {}
+        Mode::Object | Mode::Assembly | Mode::Link | Mode::Other | Mode::Crate => {}
     }
     if draft.stops.syntax && mode != Mode::Syntax {
         draft.refusals.push(Refusal::new("syntax-only", "-fsyntax-only", "there may be no result"));

@@ -120,6 +120,8 @@ pub enum Mode {
     /// LLVM IR, modules, `-cc1`, rewriters, …. Not refused, and with an object among a source's outputs,
     /// it is clang's `-c` under `-flto`, whose objects are bitcode.
     Other,
+    /// rustc compiles a crate.
+    Crate,
 }
 
 /// A source file of the invocation.
@@ -186,6 +188,24 @@ pub enum OutputKind {
     Preprocessed,
     /// A precompiled header.
     Pch,
+    /// What other crates must know of a crate (`.rmeta`).
+    Metadata,
+    /// A Rust library.
+    Rlib,
+    /// A library that is loaded, for Rust or for C, or macros.
+    SharedLibrary,
+    /// A library for C that is linked.
+    StaticLibrary,
+    /// A program.
+    Executable,
+    /// LLVM's code as text.
+    LlvmIr,
+    /// LLVM's code.
+    Bitcode,
+    /// A summary of LLVM's code.
+    ThinLinkBitcode,
+    /// The compiler's own code as text.
+    Mir,
 }
 
 /// The output that is no file: what a compile writes there is gone.
@@ -216,6 +236,15 @@ impl OutputKind {
             Self::TemporaryBitcode => "temporary-bitcode",
             Self::Preprocessed => "preprocessed",
             Self::Pch => "pch",
+            Self::Metadata => "metadata",
+            Self::Rlib => "rlib",
+            Self::SharedLibrary => "shared-library",
+            Self::StaticLibrary => "static-library",
+            Self::Executable => "executable",
+            Self::LlvmIr => "llvm-ir",
+            Self::Bitcode => "llvm-bitcode",
+            Self::ThinLinkBitcode => "thin-link-bitcode",
+            Self::Mir => "mir",
         }
     }
 }

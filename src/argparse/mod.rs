@@ -21,6 +21,7 @@ mod names;
 mod passed;
 pub(crate) mod refusal;
 mod response;
+pub mod rustc;
 mod scan;
 pub mod spec;
 pub mod table;

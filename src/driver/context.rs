@@ -14,7 +14,7 @@ use crate::planner::{self, CompilePlan};
 use crate::preprocess::{Driver, FileFacts, Traits};
 use crate::recipe::digest::{BlobDigest, RecordName};
 use crate::store::{RecordKind, Remembered, Store};
-use crate::toolchain::{self, Frontend, Memo, Request, Toolchain};
+use crate::toolchain::{self, Frontend, Memo, Request, Toolchain, ToolchainError};
 use crate::world::{Environment, Stat, World};
 
 /// What all steps of one call share.
@@ -108,7 +108,7 @@ impl<'a> Context<'a> {
         read.map(|bytes| Some(bytes.into())).map_err(|error| Aside::Error("stdin", error.to_string()))
     }
 
-    fn processor(&self) -> Result<Vec<u8>, Aside> {
+    pub(super) fn processor(&self) -> Result<Vec<u8>, Aside> {
         toolchain::cpu_identity(self.world).map_err(|error| Aside::Error("processor", error.to_string()))
     }
 
@@ -131,14 +131,7 @@ impl<'a> Context<'a> {
             frontends: &frontends,
             links: false,
         };
-        toolchain::identify(self.world, self, &request).map_err(|error| match error.token() {
-            token @ ("compiler-script"
-            | "compiler-packed"
-            | "compiler-is-a-cache"
-            | "compiler-delegates"
-            | "compiler-unknown") => refused(token, &call.argv0, "its identity can't be told"),
-            token => Aside::Error(token, error.to_string()),
-        })
+        toolchain::identify(self.world, self, &request).map_err(|error| unidentified(call, &error))
     }
 
     /// The files that options name and that the compiler proper reads.
@@ -152,6 +145,18 @@ impl<'a> Context<'a> {
             })
         };
         invocation.facts.files.iter().map(digest).collect()
+    }
+}
+
+/// Why a compiler that can't be identified is left alone.
+pub(super) fn unidentified(call: &CompilerCall, error: &ToolchainError) -> Aside {
+    match error.token() {
+        token @ ("compiler-script"
+        | "compiler-packed"
+        | "compiler-is-a-cache"
+        | "compiler-delegates"
+        | "compiler-unknown") => refused(token, &call.argv0, "its identity can't be told"),
+        token => Aside::Error(token, error.to_string()),
     }
 }
 

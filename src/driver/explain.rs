@@ -7,6 +7,7 @@ use std::path::Path;
 use super::explain_spawned::{explain_spawned, spawned_recipe};
 use super::unit::unit_name;
 use super::{Aside, CompilerCall, Context, Prepared};
+use crate::argparse::rustc::{RustTool, rust_tool_from_name};
 use crate::manifest::{Manifest, Mismatch, Seen, Snapshot};
 use crate::planner::Unit;
 use crate::planner::key::{Difference, KeyRecord};
@@ -23,6 +24,9 @@ const DIRECT: &str = "hit (exact)";
 impl Context<'_> {
     /// Says of each unit whether it would hit, and if not, what differs from its latest result.
     pub(super) fn explain(&self, call: &CompilerCall) -> Result<String, Aside> {
+        if let Some(tool) = rust_tool_from_name(&call.argv0) {
+            return self.explain_crate(call, tool);
+        }
         let prepared = self.prepare(call)?;
         let host = self.host_for(call);
         let mut text = String::new();
@@ -72,6 +76,33 @@ impl Context<'_> {
             let recipe = recipe.map_err(|unfit| Aside::Error("recipe", unfit.to_string()))?;
             let _ = writeln!(text, "{}\t{}", recipe.hash(), recipe.to_json());
         }
+        Ok(text)
+    }
+
+    /// The same of a crate.
+    fn explain_crate(&self, call: &CompilerCall, tool: RustTool) -> Result<String, Aside> {
+        let prepared = self.prepare_crate(call, tool)?;
+        let mut text = format!("{}:\n", prepared.subject().display());
+        let direct = self.would_hit_crate(&prepared)?;
+        if matches!(direct, Direct::Hit(_) | Direct::WouldHit) {
+            let _ = writeln!(text, "  would be a {DIRECT}");
+        } else {
+            text.push_str("  would be a miss\n");
+            let earlier =
+                self.store.load(RecordKind::Explanation, &self.crate_name(&prepared)).ok().flatten();
+            match earlier.and_then(|bytes| Explanation::decode(&bytes)) {
+                None => text
+                    .push_str("  nothing was stored of this crate before for this output, compiled here\n"),
+                Some(earlier) => describe_invocation(&mut text, &earlier, &prepared.explanation),
+            }
+        }
+        if let Direct::Changed(mismatches) = direct {
+            for mismatch in mismatches {
+                let _ = writeln!(text, "  differs: {}", prepared.describe(&mismatch));
+            }
+        }
+        let _ = writeln!(text, "  key {}", prepared.explanation.invocation);
+        describe_key(&mut text, &prepared.explanation.record);
         Ok(text)
     }
 

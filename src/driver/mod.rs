@@ -6,6 +6,7 @@
 
 mod config;
 mod context;
+mod crates;
 mod explain;
 mod explain_spawned;
 mod jobs;
@@ -27,6 +28,7 @@ pub use log::Log;
 pub use who::{Call, Called, CompilerCall, who};
 
 use crate::argparse::Refusal;
+use crate::argparse::rustc::rust_tool_from_name;
 use crate::planner::CompilePlan;
 use crate::store::Event;
 use crate::transport::TransportError;
@@ -98,6 +100,9 @@ fn compile(world: &dyn World, config: &Config, call: &CompilerCall, sink: Sink<'
         }
     };
     let context = Context { world, config, log: &log, store: &store };
+    if let Some(tool) = rust_tool_from_name(&call.argv0) {
+        return context.compile_crate(call, tool, sink);
+    }
     let prepared = match context.prepare(call) {
         Ok(prepared) => prepared,
         Err(aside) => {

@@ -312,7 +312,7 @@ impl<'a> Host<'a> {
                 return Err(Local::new("output-missing", format!("{} is empty", output.kind.name())));
             }
             let family = compile.invocation.compiler.family;
-            let staging = placement(self.world, family, output, &path)
+            let staging = placement(self.world, family.into(), output.kind, &path)
                 .and_then(|how| Staged::of(bytes, &path, false, how).map_err(Into::into));
             staged.push(staging.map_err(|error| Local::new(error.token(), error))?);
         }

@@ -8,6 +8,7 @@ use super::config::ConfigError;
 use super::parse;
 use super::who::{Call, Called, who};
 use super::{Aside, CompilerCall, Config, Context, Log};
+use crate::argparse::rustc::rust_tool_from_name;
 use crate::argparse::{self, Refusal};
 use crate::planner;
 use crate::planner::report::PlanReport;
@@ -79,6 +80,10 @@ pub fn plan(
 }
 
 fn report(context: &Context<'_>, asked: &CompilerCall) -> PlanReport {
+    if let Some(tool) = rust_tool_from_name(&asked.argv0) {
+        let read = |path: &Path| context.world.read(path).ok();
+        return PlanReport::of_crate(&asked.program, &argparse::rustc::parse(tool, &asked.args, &read));
+    }
     let Some(compiler) = parse::compiler(context.world, &asked.argv0, &asked.program) else {
         let refusal = Refusal::new("unknown-compiler", asked.argv0.clone(), "only gcc and clang are known");
         return PlanReport::unknown(&asked.program, &refusal);

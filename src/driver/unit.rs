@@ -63,7 +63,7 @@ impl Context<'_> {
                 }
             }
         };
-        Ok(self.account(unit, baked))
+        Ok(self.account(&unit.source.path, baked))
     }
 
     /// Whether a compile can be recorded.
@@ -190,6 +190,7 @@ impl Context<'_> {
             outputs: unit.outputs(object),
             presentation: self.presentation(prepared),
             text: None,
+            krate: None,
         }
     }
 
@@ -212,7 +213,7 @@ impl Context<'_> {
             world: self.world,
             store: self.store,
             digester: self,
-            family: prepared.invocation.compiler.family,
+            habits: prepared.invocation.compiler.family.into(),
             verify: self.config.verify,
             absences: self.config.absences,
         }
@@ -246,7 +247,7 @@ impl Context<'_> {
         let scratch = Scratch { directory: &self.scratch(), redirects, options: &[] };
         let outcome = preprocess(self.world, prepared.driver(), &prepared.invocation, &unit.source, scratch);
         match outcome {
-            Ok(Outcome::Done(preprocessed)) => Ok(preprocessed),
+            Ok(Outcome::Done(preprocessed)) => Ok(*preprocessed),
             Ok(Outcome::Refused(refusal)) => Err(Aside::Refused(vec![refusal])),
             Ok(Outcome::Failed) => {
                 let source = unit.source.path.clone();
@@ -276,13 +277,7 @@ impl Context<'_> {
     /// Digest over what decides how diagnostics look.
     fn presentation(&self, prepared: &Prepared<'_>) -> BlobDigest {
         let mut hasher = KeyHasher::default();
-        for (name, value) in environment::presentation(self.world.environment(), prepared.terminal) {
-            hasher.field(name, &[&value]);
-        }
-        if prepared.terminal {
-            let size = rustix::termios::tcgetwinsize(rustix::stdio::stderr());
-            hasher.field("columns", &[&size.map_or(0, |size| size.ws_col).to_le_bytes()]);
-        }
+        self.terminal_presentation(prepared.terminal, &mut hasher);
         hasher.field("options", &presentation_options(&prepared.invocation));
         BlobDigest::from_bytes(*hasher.finish().as_bytes())
     }
@@ -299,8 +294,8 @@ impl Context<'_> {
     }
 
     /// Counts and logs what came of a unit.
-    fn account(&self, unit: &Unit, baked: Baked) -> Exit {
-        let subject = unit.source.path.display();
+    pub(super) fn account(&self, subject: &OsStr, baked: Baked) -> Exit {
+        let subject = subject.display();
         match baked {
             Baked::Hit(hit) => {
                 let saved = std::time::Duration::from_millis(hit.saved);
@@ -317,6 +312,8 @@ impl Context<'_> {
                 match kept {
                     Kept::Precompiled => self.store.record(&Event::Refused { token: "precompiled-header" }),
                     Kept::TimeMacro => self.store.record(&Event::Refused { token: "time-macro" }),
+                    Kept::Timed => self.store.record(&Event::Refused { token: "time-of-day" }),
+                    Kept::WroteMore => self.store.record(&Event::Refused { token: "wrote-more" }),
                     Kept::StoreFailed => self.store.record(&Event::Error { token: "store" }),
                     Kept::Verified { same: false } => self.store.record(&Event::Difference),
                     _ => self.store.record(&Event::Miss),

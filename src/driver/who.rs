@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::argparse::compiler_from_name;
+use crate::argparse::rustc::rust_tool_from_name;
 use crate::world::{Stat, World};
 
 /// A call of the program.
@@ -57,7 +58,7 @@ pub fn who(world: &dyn World, call: &Call) -> Called {
         return called;
     }
     let name = Path::new(&call.argv0).file_name().unwrap_or_default();
-    if compiler_from_name(name).is_some() {
+    if is_compilers(name) {
         return masquerading(world, call, name);
     }
     let Some((first, rest)) = call.args.split_first() else { return Called::Tool };
@@ -70,12 +71,17 @@ pub fn who(world: &dyn World, call: &Call) -> Called {
             Found::Program(program) => Called::Compiler(CompilerCall { program, argv0: first.clone(), args }),
             Found::Behind(program) => Called::Compiler(behind(program, args)),
             // A link of ours, named by its path as build tools remember it; or `brioche-cc` twice.
-            Found::Ourselves if is_path(first) || compiler_from_name(first).is_none() => {
+            Found::Ourselves if is_path(first) || !is_compilers(first) => {
                 who(world, &Call { argv0: first.clone(), args, ..call.clone() })
             }
             Found::Ourselves | Found::Nothing => Called::Missing(first.clone()),
         },
     }
+}
+
+/// Whether a name is that of a compiler that we know.
+fn is_compilers(name: &OsStr) -> bool {
+    compiler_from_name(name).is_some() || rust_tool_from_name(name).is_some()
 }
 
 fn is_path(name: &OsStr) -> bool {

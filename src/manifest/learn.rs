@@ -8,7 +8,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::Digester;
 use super::lookups::{Lookups, without_slash};
 use super::seen::{
-    Present, Seen, SeenFile, first_same, kind, path as as_path, resolution_of, target_of, twin_of,
+    Present, Seen, SeenFile, first_same, kind, path as as_path, resolution_of, target_of, twin_of, value_of,
 };
 use crate::preprocess::Traits;
 use crate::recipe::digest::BlobDigest;
@@ -28,6 +28,7 @@ pub struct Learned<'r> {
     /// What was read and is no link itself.
     no_links: FxHashSet<&'r [u8]>,
     traits: Traits,
+    variables: Vec<(&'r [u8], Option<BlobDigest>)>,
 }
 
 /// Why nothing can be learned from a recording.
@@ -49,6 +50,8 @@ pub struct Knowledge<'a> {
     pub driver_aside: bool,
     /// The names of the working directory. Whether it shows in the output is decided by the invocation.
     pub directory: [&'a Path; 2],
+    /// Whether variables that were asked for are learned; else the invocation's name has what matters.
+    pub variables: bool,
 }
 
 /// Where nothing that stands there decides what a compiler makes.
@@ -67,12 +70,14 @@ impl<'r> Learned<'r> {
         knowledge: Knowledge<'_>,
     ) -> Result<Self, Unlearnable> {
         let written = written(recording)?;
+        let made = made(&written, world);
         let directory = knowledge.directory.map(|path| path.as_os_str().as_bytes());
         let driver = recording.program.as_os_str();
         let matters = |access: &&Access| {
             let path = bytes(&access.path);
             let aside = is_virtual(path)
                 || written.contains(&path)
+                || as_path(path).ancestors().any(|place| made.contains(bytes(place)))
                 || directory.contains(&path)
                 || knowledge.driver_aside && access.program.as_os_str() == driver;
             !aside
@@ -89,12 +94,18 @@ impl<'r> Learned<'r> {
                 What::Present(kind) => learned.present(world, path, kind),
                 What::Link => learned.link(world, path),
                 What::Resolved => learned.resolved(world, path),
-                What::Listed => learned.lookups.listed(world, path),
+                What::Listed => learned.lookups.listed(world, path, false),
+                What::ListedCrates => learned.lookups.listed(world, path, true),
                 What::Read(_) | What::Missing(_) | What::Written => true,
             };
             if !as_it_was {
                 return Err(Unlearnable::Changed);
             }
+        }
+        if knowledge.variables {
+            let asked = recording.variables.iter().filter(|name| !recording.unasked.contains(name));
+            let names = asked.map(|name| name.as_bytes());
+            learned.variables = names.map(|name| (name, value_of(world, name))).collect();
         }
         // What was read needs no looking at. A directory was only opened.
         let files: FxHashSet<&[u8]> = learned.files.iter().map(|(path, _, _)| *path).collect();
@@ -135,6 +146,7 @@ impl<'r> Learned<'r> {
             links: self.links.clone(),
             plain,
             resolved: self.resolved.clone(),
+            variables: self.variables.clone(),
         }
     }
 
@@ -229,17 +241,23 @@ fn is_virtual(path: &[u8]) -> bool {
     VIRTUAL.iter().any(|place| path.strip_prefix(*place).is_some_and(|rest| matches!(rest, [] | [b'/', ..])))
 }
 
+/// What was made and is gone again: nothing below it was there before, or is now.
+fn made<'r>(written: &FxHashSet<&'r [u8]>, world: &dyn World) -> FxHashSet<&'r [u8]> {
+    written.iter().filter(|path| world.lstat(as_path(path)).is_err()).copied().collect()
+}
+
 /// The paths that were made or changed. What a compile read before it changed it was its input, and is gone.
-fn written(recording: &Recording) -> Result<Vec<&[u8]>, Unlearnable> {
+fn written(recording: &Recording) -> Result<FxHashSet<&[u8]>, Unlearnable> {
     let accesses = || recording.accesses.iter().map(|access| (bytes(&access.path), access.what));
-    // They are few.
-    let written: Vec<&[u8]> =
+    let written: FxHashSet<&[u8]> =
         accesses().filter(|(_, what)| *what == What::Written).map(|(path, _)| path).collect();
-    let mut by_now = Vec::with_capacity(written.len());
+    let mut by_now: FxHashSet<&[u8]> = FxHashSet::default();
     for (path, what) in accesses().filter(|(path, _)| written.contains(path) && !is_virtual(path)) {
         match what {
-            What::Written => by_now.push(path),
-            What::Read(_) if !by_now.contains(&path) => return Err(Unlearnable::Special),
+            What::Written => {
+                by_now.insert(path);
+            }
+            What::Read(_) if !by_now.contains(path) => return Err(Unlearnable::Special),
             _ => {}
         }
     }

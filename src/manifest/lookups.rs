@@ -5,7 +5,7 @@ use std::io;
 
 use rustc_hash::FxHashSet;
 
-use super::seen::{Searched, is_absent, path};
+use super::seen::{Listing, Searched, is_absent, path};
 use crate::world::{DirectoryState, Stat, World};
 
 /// Names that were looked up in vain. Paths are those of a recording.
@@ -25,7 +25,7 @@ pub(super) struct Lookups<'r> {
 struct Names<'r> {
     state: Option<DirectoryState>,
     absent: Vec<&'r [u8]>,
-    listed: bool,
+    listed: Option<Listing>,
 }
 
 impl<'r> Lookups<'r> {
@@ -72,14 +72,15 @@ impl<'r> Lookups<'r> {
         self.there.entry(directory).or_insert(Names { state, ..Names::default() });
     }
 
-    /// A directory's names were listed; false when its times don't tell whether they are as they were.
-    pub(super) fn listed(&mut self, world: &dyn World, bytes: &'r [u8]) -> bool {
-        if let Some(stat) = world.stat(path(bytes)).ok().filter(Stat::is_dir) {
-            self.enter(bytes, &stat);
-        }
+    /// A directory's names were listed; false when it may have had others then.
+    pub(super) fn listed(&mut self, world: &dyn World, bytes: &'r [u8], crates: bool) -> bool {
+        let Some(stat) = world.stat(path(bytes)).ok().filter(Stat::is_dir) else { return false };
+        let listing = Listing::of(world, path(bytes), crates);
+        self.enter(bytes, &stat);
+        let unchanged = stat.modified.max(stat.changed) < self.started;
         self.there.get_mut(bytes).is_some_and(|names| {
-            names.listed = true;
-            names.state.is_some()
+            names.listed = listing;
+            names.listed.is_some() && (names.state.is_some() || crates && unchanged)
         })
     }
 

@@ -15,6 +15,7 @@
 //! | read a link | it leads to the same place |
 //! | listed a directory | the directory has the same identity and times |
 //! | asked for the time of day | never |
+//! | asked for a variable (crates only; else the invocation's name has what matters) | it has the same value, or is unset as it was |
 //!
 //! All this comes from a [`Recording`](crate::world::Recording) of the compiler's own processes, so that
 //! nothing depends on understanding a source: a probe by `__has_include` that is spliced, pasted or behind a
@@ -26,10 +27,12 @@
 mod inputs;
 mod learn;
 mod lookups;
+mod placed;
 mod record;
 mod seen;
 
 pub use inputs::{Digester, Input, InputSet, Match, Snapshot};
 pub use learn::{Knowledge, Learned, Unlearnable};
+pub use placed::{PlacedDigester, PlacedWorld};
 pub use record::{Manifest, Version};
-pub use seen::{Mismatch, Seen};
+pub use seen::{ALL_VARIABLES, Mismatch, Seen};

@@ -6,7 +6,7 @@ use super::Seen;
 use crate::recipe::digest::UnitKey;
 
 /// The first byte of a record; a change of what follows, [`Seen`] among it, comes with another one.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 /// How many versions of the world one manifest remembers.
 const MOST: usize = 8;
 /// How large it may get, bytes, so that reading it stays cheap.

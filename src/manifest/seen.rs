@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::Digester;
+use crate::planner::environment;
 use crate::recipe::digest::BlobDigest;
 use crate::world::{DirectoryState, FileState, Kind, Stat, World};
 
@@ -37,6 +38,9 @@ pub struct Seen<'a> {
     /// What was on the way of the others, and must not be a link: directories.
     #[serde(borrow)]
     pub(super) plain: Vec<&'a [u8]>,
+    /// Variables of the environment that were asked for, and digests of what they held.
+    #[serde(borrow)]
+    pub(super) variables: Vec<(&'a [u8], Option<BlobDigest>)>,
 }
 
 /// A file that was read.
@@ -71,8 +75,36 @@ pub(super) struct Searched<'a> {
     /// before that this can't be said, or is no directory.
     pub(super) state: Option<DirectoryState>,
     pub(super) names: Vec<&'a [u8]>,
-    /// All of its names were asked for.
-    pub(super) listed: bool,
+    /// Its names were asked for.
+    pub(super) listed: Option<Listing>,
+}
+
+/// The names of a directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Listing {
+    /// Only those of crates made a difference.
+    crates: bool,
+    digest: BlobDigest,
+}
+
+impl Listing {
+    /// The names in a directory now.
+    pub(super) fn of(world: &dyn World, directory: &Path, crates: bool) -> Option<Self> {
+        let mut names = world.list(directory).ok()?;
+        names.retain(|name| !crates || is_crate(name.as_bytes()));
+        names.sort_unstable();
+        let mut all = Vec::new();
+        for name in names {
+            all.extend_from_slice(name.as_bytes());
+            all.push(0);
+        }
+        Some(Self { crates, digest: BlobDigest::of(&all) })
+    }
+}
+
+/// Whether a file may be a crate, by its name.
+fn is_crate(name: &[u8]) -> bool {
+    [&b".rlib"[..], b".rmeta", b".so"].iter().any(|extension| name.ends_with(extension))
 }
 
 /// Something that was looked at.
@@ -94,6 +126,8 @@ pub enum Mismatch {
     Appeared(PathBuf),
     /// What was looked at is gone, or something else.
     Other(PathBuf),
+    /// A variable of the environment has another value.
+    Variable(PathBuf),
 }
 
 impl Mismatch {
@@ -104,6 +138,7 @@ impl Mismatch {
             Self::Changed(_) => "input-changed",
             Self::Appeared(_) => "absent-appeared",
             Self::Other(_) => "lookup-changed",
+            Self::Variable(_) => "variable-changed",
         }
     }
 
@@ -111,7 +146,7 @@ impl Mismatch {
     #[must_use]
     pub fn path(&self) -> &Path {
         match self {
-            Self::Changed(path) | Self::Appeared(path) | Self::Other(path) => path,
+            Self::Changed(path) | Self::Appeared(path) | Self::Other(path) | Self::Variable(path) => path,
         }
     }
 }
@@ -145,6 +180,7 @@ impl Seen<'_> {
     /// # Errors
     /// The first thing that is not as it was.
     pub fn holds(&self, world: &dyn World, digester: &dyn Digester, absences: bool) -> Result<(), Mismatch> {
+        self.variables_hold(world)?;
         self.files_hold(world, digester)?;
         self.links_hold(world)?;
         let mut looked = Looked { world, known: Vec::new() };
@@ -171,6 +207,13 @@ impl Seen<'_> {
         });
         let alone = self.absent.iter().map(|absent| path(absent).to_owned());
         named.chain(alone).filter(|path| !is_absent(world, path)).collect()
+    }
+
+    fn variables_hold(&self, world: &dyn World) -> Result<(), Mismatch> {
+        match self.variables.iter().find(|(name, then)| value_of(world, name) != *then) {
+            Some((name, _)) => Err(Mismatch::Variable(path(name).to_owned())),
+            None => Ok(()),
+        }
     }
 
     fn files_hold(&self, world: &dyn World, digester: &dyn Digester) -> Result<(), Mismatch> {
@@ -233,7 +276,8 @@ impl Seen<'_> {
             if now.is_some() && now == searched.state {
                 continue;
             }
-            if searched.listed {
+            let lists_the_same = |then: Listing| Listing::of(world, directory, then.crates) == Some(then);
+            if !searched.listed.is_none_or(lists_the_same) {
                 return Err(Mismatch::Other(directory.to_owned()));
             }
             let names = searched.names.iter().map(|name| directory.join(path(name)));
@@ -281,6 +325,33 @@ fn look(world: &dyn World, digester: &dyn Digester, file: &SeenFile<'_>) -> Opti
     let as_it_was = file.state.is_some() && file.state == FileState::of(&stat);
     let digest = if as_it_was { file.digest } else { digester.facts(path, &stat).ok()?.digest };
     Some((stat, digest))
+}
+
+/// The name that stands for all variables, for whoever lists them.
+pub const ALL_VARIABLES: &str = "";
+
+/// A digest of what a variable holds.
+pub(super) fn value_of(world: &dyn World, name: &[u8]) -> Option<BlobDigest> {
+    if name == ALL_VARIABLES.as_bytes() {
+        return Some(all_variables(world));
+    }
+    let value = world.environment().get(std::str::from_utf8(name).ok()?)?;
+    Some(BlobDigest::of(value.as_bytes()))
+}
+
+/// A digest of the environment, but for what decides nothing whoever asks for it.
+fn all_variables(world: &dyn World) -> BlobDigest {
+    let mut variables: Vec<_> =
+        world.environment().iter().filter(|(name, _)| !environment::is_unasked(name)).collect();
+    variables.sort_unstable();
+    let mut all = Vec::new();
+    for (name, value) in variables {
+        for part in [name, value] {
+            all.extend_from_slice(part.as_bytes());
+            all.push(0);
+        }
+    }
+    BlobDigest::of(&all)
 }
 
 /// Whether nothing stands at a path. A loop of links is not nothing, nor is what may not be looked at:

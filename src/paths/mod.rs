@@ -10,9 +10,12 @@
 //! byte: a path spelled in another way (`/a//b`) is not mapped, which is safe, since what is not mapped
 //! stays in the key as it is.
 
+mod places;
 mod text;
 
 use std::borrow::Cow;
+
+pub use places::{Places, Spelling};
 
 /// Why roots and names cannot be mapped.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -4,6 +4,8 @@
 //! Sources: *Environment Variables* in the manuals of gcc and of GNU cpp; the driver's code and
 //! *Clang command line argument reference* for clang.
 
+use std::ffi::OsStr;
+
 use crate::argparse::{Family, Refusal};
 use crate::world::Environment;
 
@@ -56,6 +58,27 @@ const PREPROCESSING: [&str; 8] = [
     "SOURCE_DATE_EPOCH",
     "ZERO_AR_DATE",
 ];
+
+/// Variables that a compile of a crate may ask for though they decide nothing in it; see
+/// [`super::crates`].
+const UNASKED: [&str; 9] = [
+    "CARGO_MAKEFLAGS",
+    "MAKEFLAGS",
+    "MFLAGS",
+    "RUST_BACKTRACE",
+    "RUST_LIB_BACKTRACE",
+    "RUST_MIN_STACK",
+    "TEMP",
+    "TMP",
+    "TMPDIR",
+];
+
+/// Whether a compile of a crate may ask for a variable though it decides nothing but the looks of
+/// diagnostics, or how the compiler runs.
+#[must_use]
+pub fn is_unasked(name: &OsStr) -> bool {
+    UNASKED.iter().chain(&PRESENTING).chain(&["TERM"]).any(|other| name == *other)
+}
 
 /// The variables that decide what preprocessed text is made of, as they are set.
 #[must_use]

@@ -1,11 +1,12 @@
 //! A plan as data for others: the object that `--plan=json` prints, and the same for people.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt::{self, Display};
 use std::path::Path;
 
 use serde::Serialize;
 
+use crate::argparse::rustc::CrateInvocation;
 use crate::argparse::{Family, Invocation, Mode, Refusal, Source, refusal};
 
 /// The object that `--plan=json` prints; its shape is a contract.
@@ -68,6 +69,32 @@ impl PlanReport {
             linked: invocation
                 .links
                 .then(|| text(invocation.output.as_deref().unwrap_or(OsStr::new("a.out")))),
+        }
+    }
+
+    /// Reports what a command line of rustc means.
+    #[must_use]
+    pub fn of_crate(compiler: &Path, invocation: &CrateInvocation) -> Self {
+        let outputs = invocation.outputs.iter();
+        let unit = |source: &OsString| UnitReport {
+            source: text(source),
+            language: "rust",
+            cacheable: invocation.refusals.is_empty(),
+            refusals: Vec::new(),
+            outputs: outputs
+                .clone()
+                .map(|o| OutputReport { kind: o.kind.name(), path: text(&o.path) })
+                .collect(),
+        };
+        let units = invocation.sources.iter().filter(|_| invocation.mode == Mode::Crate);
+        Self {
+            compiler: CompilerReport { kind: invocation.tool.name(), path: text(compiler.as_os_str()) },
+            cacheable: invocation.mode == Mode::Crate && invocation.refusals.is_empty(),
+            refusals: invocation.refusals.iter().map(RefusalReport::new).collect(),
+            mode: mode_name(invocation.mode),
+            links: false,
+            units: units.map(unit).collect(),
+            linked: None,
         }
     }
 
@@ -140,6 +167,7 @@ fn mode_name(mode: Mode) -> &'static str {
         Mode::Error => "error",
         Mode::Mixed => "mixed",
         Mode::Other => "other",
+        Mode::Crate => "crate",
     }
 }
 

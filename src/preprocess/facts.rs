@@ -29,6 +29,8 @@ impl Traits {
     pub const COLUMN: Self = Self(1 << 1);
     /// "fall" in any case, as in the comments that `-Wimplicit-fallthrough` accepts.
     pub const FALL: Self = Self(1 << 2);
+    /// A library that lists the whole environment, as a macro in it may.
+    pub const ENVIRONMENT: Self = Self(1 << 3);
 
     /// Whether all bits of `other` are set.
     #[must_use]
@@ -52,8 +54,35 @@ impl FileFacts {
         let columns: [&[u8]; 3] = [b"source_location", b"__builtin_COLUMN", b"__builtin_column"];
         traits.set(Traits::COLUMN, columns.iter().any(|name| memmem::find(bytes, name).is_some()));
         traits.set(Traits::FALL, mentions_fall(bytes));
+        traits.set(Traits::ENVIRONMENT, lists_environment(bytes));
         Self { digest: BlobDigest::of(bytes), traits, layout: layout(bytes) }
     }
+}
+
+impl FileFacts {
+    /// The facts of bytes that no preprocessor reads: what they mention is not looked for, so that they may
+    /// mention anything, but for what a library can do.
+    #[must_use]
+    pub fn of_no_text(bytes: &[u8]) -> Self {
+        let left_out = if lists_environment(bytes) { 0 } else { Traits::ENVIRONMENT.0 };
+        Self { digest: BlobDigest::of(bytes), traits: Traits(!left_out), layout: u64::MAX }
+    }
+}
+
+/// Whether a shared library holds Rust's `std::env::vars`, which is left out of those that don't call it. In
+/// doubt (it was stripped of its symbols) it does. C's `environ` is in all of them.
+fn lists_environment(bytes: &[u8]) -> bool {
+    use object::{Object, ObjectSymbol};
+    if !bytes.starts_with(b"\x7fELF") {
+        return false;
+    }
+    let Ok(file) = object::File::parse(bytes) else { return true };
+    let lists = |name: &[u8]| {
+        let parts = [&b"3std3env4vars"[..], b"3std3env7vars_os"];
+        parts.iter().any(|part| memmem::find(name, part).is_some())
+    };
+    let mut symbols = file.symbols().peekable();
+    symbols.peek().is_none() || symbols.any(|symbol| symbol.name_bytes().is_ok_and(lists))
 }
 
 fn mentions_word(bytes: &[u8], word: &[u8]) -> bool {

@@ -76,7 +76,7 @@ pub struct Preprocessed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// The text.
-    Done(Preprocessed),
+    Done(Box<Preprocessed>),
     /// The preprocessor failed: the compiler's own run will say why.
     Failed,
     /// The text shows that the unit can't be cached.
@@ -174,7 +174,7 @@ pub fn preprocess(
     }
     let files = markers::files(&text);
     let dependencies = file.map(|file| world.read(file.path())).transpose()?;
-    Ok(Outcome::Done(Preprocessed { text, messages, dependencies, files, recording }))
+    Ok(Outcome::Done(Box::new(Preprocessed { text, messages, dependencies, files, recording })))
 }
 
 fn plain_source(world: &dyn World, driver: Driver<'_>, source: &Source) -> Outcome {
@@ -185,13 +185,13 @@ fn plain_source(world: &dyn World, driver: Driver<'_>, source: &Source) -> Outco
     };
     match refuse_text(source, &text) {
         Some(refusal) => Outcome::Refused(refusal),
-        None => Outcome::Done(Preprocessed {
+        None => Outcome::Done(Box::new(Preprocessed {
             text,
             messages: Vec::new(),
             dependencies: None,
             files: vec![path],
             recording: None,
-        }),
+        })),
     }
 }
 

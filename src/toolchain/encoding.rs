@@ -2,9 +2,9 @@
 //! its length (eight bytes, little endian) before it, so that no two lists of fields look alike. And the
 //! seal around what is remembered.
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 
-use crate::recipe::digest::{BlobDigest, RecordName};
+use crate::recipe::digest::RecordName;
 
 /// Bytes that are going to be hashed.
 #[derive(Debug)]
@@ -43,11 +43,11 @@ pub(super) fn seal<T: Serialize>(name: &RecordName, value: &T) -> Vec<u8> {
 }
 
 /// The value, if the bytes are whole and were sealed under this name.
-pub(super) fn unseal<T: DeserializeOwned>(name: &RecordName, bytes: &[u8]) -> Option<T> {
+pub(super) fn unseal<'b, T: Deserialize<'b>>(name: &RecordName, bytes: &'b [u8]) -> Option<T> {
     let (seal, payload) = bytes.split_first_chunk::<32>()?;
     (seal_of(name, payload) == *seal).then(|| postcard::from_bytes(payload).ok())?
 }
 
 fn seal_of(name: &RecordName, payload: &[u8]) -> [u8; 32] {
-    *BlobDigest::of(&[&name.as_bytes()[..], payload].concat()).as_bytes()
+    *blake3::Hasher::new().update(name.as_bytes()).update(payload).finalize().as_bytes()
 }

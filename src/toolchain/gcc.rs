@@ -134,10 +134,11 @@ impl<'a> Gcc<'a> {
     /// The file `specs` where gcc looks for one, those that the options name, and those that they
     /// include.
     fn specs(&self, survey: &mut Survey<'_>) -> Result<(), ToolchainError> {
-        let mut wanted = vec![OsString::from("specs")];
-        wanted.extend(named_specs(self.options));
         let mut pending: Vec<PathBuf> = vec![self.install.join("../specs")];
-        for name in wanted {
+        // What is found nowhere is taken from the working directory, but not this one.
+        let unasked = self.specs_file(survey, OsStr::new("specs"))?;
+        pending.extend(Some(unasked).filter(|path| *path != survey.world.absolute(Path::new("specs"))));
+        for name in named_specs(self.options) {
             pending.push(self.specs_file(survey, &name)?);
         }
         let mut done = Vec::new();

@@ -34,6 +34,7 @@ mod gcc;
 mod libraries;
 mod memo;
 mod probe;
+mod program;
 mod record;
 mod request;
 mod search;
@@ -44,6 +45,7 @@ mod watch;
 pub use cpu::cpu_identity;
 pub use error::ToolchainError;
 pub use memo::Memo;
+pub use program::{Program, identify_helper, identify_library, identify_program};
 pub use request::{Frontend, Part, Request, Toolchain};
 
 use crate::argparse::Family;

@@ -1,7 +1,7 @@
 //! The record of an answer: the answer itself, and every place that it depends on.
 
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -30,26 +30,30 @@ const VARIABLES: [&str; 8] = [
 const PREFIXES: [&[u8]; 3] = [b"LD_", b"CCC_", b"CLANG_"];
 
 #[derive(Serialize, Deserialize)]
-struct Record {
+struct Record<'a> {
     clang: bool,
     cxx: bool,
     version: (u16, u16),
-    parts: Vec<(String, Vec<u8>, BlobDigest)>,
-    places: Vec<Place>,
-    absences: Vec<Absence>,
+    #[serde(borrow)]
+    parts: Vec<(&'a str, &'a [u8], BlobDigest)>,
+    #[serde(borrow)]
+    places: Vec<Place<'a>>,
+    #[serde(borrow)]
+    absences: Vec<Absence<'a>>,
 }
 
 /// Names that were not there, in a directory whose times tell whether any of them is now.
 #[derive(Serialize, Deserialize)]
-struct Absence {
-    directory: Vec<u8>,
+struct Absence<'a> {
+    directory: &'a [u8],
     state: DirectoryState,
-    names: Vec<Vec<u8>>,
+    #[serde(borrow)]
+    names: Vec<&'a [u8]>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Place {
-    path: Vec<u8>,
+struct Place<'a> {
+    path: &'a [u8],
     stat: Option<Stat>,
     digest: Option<BlobDigest>,
     settled: bool,
@@ -86,6 +90,28 @@ pub(super) fn name(world: &dyn World, request: &Request<'_>) -> RecordName {
         encoding.number(frontend as u64);
     }
     encoding.number(u64::from(*links));
+    let lists_depend_on_cwd = add_variables(world, &mut encoding);
+    let argv0_is_relative = argv0.as_bytes().contains(&b'/') && !argv0.as_bytes().starts_with(b"/");
+    let relative =
+        argv0_is_relative || options.iter().any(|option| depends_on_cwd(option)) || lists_depend_on_cwd;
+    if relative {
+        encoding.field(world.cwd().as_os_str().as_bytes());
+    }
+    RecordName::of(encoding.bytes())
+}
+
+/// The name under which a program's answer is filed.
+pub(super) fn program_name(world: &dyn World, program: &Path) -> RecordName {
+    let mut encoding = Encoding::new("bakeplan program record 1");
+    encoding.field(program.as_os_str().as_bytes());
+    if add_variables(world, &mut encoding) {
+        encoding.field(world.cwd().as_os_str().as_bytes());
+    }
+    RecordName::of(encoding.bytes())
+}
+
+/// Adds the variables that decide where is looked; whether one of them depends on the working directory.
+fn add_variables(world: &dyn World, encoding: &mut Encoding) -> bool {
     let mut variables: Vec<_> = world.environment().iter().filter(|(name, _)| matters(name)).collect();
     variables.sort_unstable();
     encoding.number(variables.len() as u64);
@@ -93,14 +119,7 @@ pub(super) fn name(world: &dyn World, request: &Request<'_>) -> RecordName {
         encoding.field(name.as_bytes());
         encoding.field(value.as_bytes());
     }
-    let argv0_is_relative = argv0.as_bytes().contains(&b'/') && !argv0.as_bytes().starts_with(b"/");
-    let relative = argv0_is_relative
-        || options.iter().any(|option| depends_on_cwd(option))
-        || variables.iter().any(|(name, value)| is_list(name) && has_relative_entry(value));
-    if relative {
-        encoding.field(world.cwd().as_os_str().as_bytes());
-    }
-    RecordName::of(encoding.bytes())
+    variables.iter().any(|(name, value)| is_list(name) && has_relative_entry(value))
 }
 
 fn matters(name: &OsStr) -> bool {
@@ -130,27 +149,40 @@ fn depends_on_cwd(option: &OsStr) -> bool {
 /// The record of an answer.
 pub(super) fn store(world: &dyn World, name: &RecordName, toolchain: &Toolchain, watch: &Watch) -> Vec<u8> {
     let Toolchain { digest: _, compiler, parts } = toolchain;
-    let Compiler { family, cxx, version: Version(major, minor) } = *compiler;
-    let bytes = |path: &Path| path.as_os_str().as_bytes().to_vec();
+    store_parts(world, name, Some(*compiler), parts, watch)
+}
+
+/// The record of an answer about a compiler, or about another program.
+pub(super) fn store_parts(
+    world: &dyn World,
+    name: &RecordName,
+    compiler: Option<Compiler>,
+    parts: &[Part],
+    watch: &Watch,
+) -> Vec<u8> {
     let (places, absences) = places(world, watch);
+    let version = compiler.map(|compiler| compiler.version).unwrap_or_default();
     let record = Record {
-        clang: family == Family::Clang,
-        cxx,
-        version: (major, minor),
-        parts: parts.iter().map(|p| (p.name.clone(), bytes(&p.path), p.digest)).collect(),
+        clang: compiler.is_some_and(|compiler| compiler.family == Family::Clang),
+        cxx: compiler.is_some_and(|compiler| compiler.cxx),
+        version: (version.0, version.1),
+        parts: parts.iter().map(|p| (p.name.as_str(), bytes(&p.path), p.digest)).collect(),
         places,
         absences,
     };
     seal(name, &record)
 }
 
+fn bytes(path: &Path) -> &[u8] {
+    path.as_os_str().as_bytes()
+}
+
 /// The places one by one, and those where nothing was by the directory that would hold them.
-fn places(world: &dyn World, watch: &Watch) -> (Vec<Place>, Vec<Absence>) {
-    let mut absences: Vec<Absence> = Vec::new();
+fn places<'w>(world: &dyn World, watch: &'w Watch) -> (Vec<Place<'w>>, Vec<Absence<'w>>) {
+    let mut absences: Vec<Absence<'w>> = Vec::new();
     let mut places = Vec::new();
     for (path, seen) in watch.iter() {
         let absent = if seen.stat.is_none() { absent_name(world, path) } else { None };
-        let bytes = |path: &Path| path.as_os_str().as_bytes().to_vec();
         match absent {
             Some((directory, state, name)) => {
                 let directory = bytes(directory);
@@ -178,10 +210,10 @@ fn absent_name<'p>(world: &dyn World, path: &'p Path) -> Option<(&'p Path, Direc
     world.lstat(path).is_err().then_some((directory, state, Path::new(path.file_name()?)))
 }
 
-fn still_absent(world: &dyn World, absence: &Absence) -> bool {
-    let directory = Path::new(OsStr::from_bytes(&absence.directory));
+fn still_absent(world: &dyn World, absence: &Absence<'_>) -> bool {
+    let directory = Path::new(OsStr::from_bytes(absence.directory));
     let now = world.stat(directory).ok().and_then(|stat| DirectoryState::of(&stat));
-    let is_gone = |name: &Vec<u8>| world.stat(&directory.join(OsStr::from_bytes(name))).is_err();
+    let is_gone = |name: &&[u8]| world.stat(&directory.join(OsStr::from_bytes(name))).is_err();
     now == Some(absence.state) || absence.names.iter().all(is_gone)
 }
 
@@ -195,11 +227,47 @@ pub(super) fn restore(
     name: &RecordName,
     bytes: &[u8],
 ) -> Option<Toolchain> {
-    let mut record: Record = unseal(name, bytes)?;
+    let record = still_holding(world, memo, name, bytes)?;
+    let Record { clang, cxx, version: (major, minor), parts, .. } = record;
+    let family = if clang { Family::Clang } else { Family::Gcc };
+    let compiler = Compiler { family, cxx, version: Version(major, minor) };
+    Some(Toolchain::new(compiler, parts.into_iter().map(part).collect()))
+}
+
+/// The parts of a program in a record, and the places where nothing was, under the same condition.
+pub(super) fn restore_parts(
+    world: &dyn World,
+    memo: &dyn Memo,
+    name: &RecordName,
+    bytes: &[u8],
+) -> Option<(Vec<Part>, Vec<PathBuf>)> {
+    let Record { parts, places, absences, .. } = still_holding(world, memo, name, bytes)?;
+    let path = |bytes: &[u8]| PathBuf::from(OsStr::from_bytes(bytes));
+    let mut absent: Vec<PathBuf> =
+        places.into_iter().filter(|place| place.stat.is_none()).map(|place| path(place.path)).collect();
+    for Absence { directory, names, .. } in absences {
+        let directory = path(directory);
+        absent.extend(names.into_iter().map(|name| directory.join(path(name))));
+    }
+    Some((parts.into_iter().map(part).collect(), absent))
+}
+
+fn part((name, path, digest): (&str, &[u8], BlobDigest)) -> Part {
+    Part { name: name.to_owned(), path: PathBuf::from(OsStr::from_bytes(path)), digest }
+}
+
+/// A record, if everything that it depends on is as it was.
+fn still_holding<'b>(
+    world: &dyn World,
+    memo: &dyn Memo,
+    name: &RecordName,
+    bytes: &'b [u8],
+) -> Option<Record<'b>> {
+    let mut record: Record<'b> = unseal(name, bytes)?;
     let now = world.now();
     let mut refreshed = false;
     for place in &mut record.places {
-        let path = Path::new(OsStr::from_bytes(&place.path));
+        let path = Path::new(OsStr::from_bytes(place.path));
         if !watch::same(world, path, place.stat.as_ref()) {
             return None;
         }
@@ -219,9 +287,5 @@ pub(super) fn restore(
     if refreshed {
         memo.save(name, &seal(name, &record));
     }
-    let Record { clang, cxx, version: (major, minor), parts, .. } = record;
-    let family = if clang { Family::Clang } else { Family::Gcc };
-    let part = |(name, path, digest)| Part { name, path: PathBuf::from(OsString::from_vec(path)), digest };
-    let compiler = Compiler { family, cxx, version: Version(major, minor) };
-    Some(Toolchain::new(compiler, parts.into_iter().map(part).collect()))
+    Some(record)
 }

@@ -132,12 +132,7 @@ impl Toolchain {
     /// ours can be loaded into it as well.
     #[must_use]
     pub fn is_dynamic(&self) -> bool {
-        let interpreter = format!("ld-linux-{}.so.", std::env::consts::ARCH.replace('_', "-"));
-        let loads = |program: &str| {
-            let mut loaded =
-                self.parts.iter().filter_map(|part| part.name.strip_prefix(program)?.strip_prefix(':'));
-            loaded.any(|library| library.starts_with(&interpreter))
-        };
+        let loads = |program: &str| is_loaded_dynamically(&self.parts, program);
         let runs = |name: &str| name == "driver" || name == "as" || name.starts_with("cc1");
         self.parts
             .iter()
@@ -145,4 +140,11 @@ impl Toolchain {
             .filter(|name| !name.contains(':') && runs(name))
             .all(loads)
     }
+}
+
+/// Whether a program among these parts loads the C library that this program was made for.
+pub(super) fn is_loaded_dynamically(parts: &[Part], program: &str) -> bool {
+    let interpreter = format!("ld-linux-{}.so.", std::env::consts::ARCH.replace('_', "-"));
+    let mut loaded = parts.iter().filter_map(|part| part.name.strip_prefix(program)?.strip_prefix(':'));
+    loaded.any(|library| library.starts_with(&interpreter))
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::crates::only_notifies;
 use super::{Job, SemanticRules, Text};
 use crate::argparse::{Output, OutputKind};
 use crate::manifest::{InputSet, Match};
@@ -25,6 +26,10 @@ pub(super) struct Product {
     pub(super) presentation: BlobDigest,
     /// How long it took, milliseconds.
     pub(super) took: u64,
+    /// Files that it left beside those, by their names.
+    pub(super) further: Vec<(Vec<u8>, Kept)>,
+    /// The places of a build that it holds, by their index: it serves there alone.
+    pub(super) bound: Vec<(u32, Vec<u8>)>,
 }
 
 /// What came of a compile of some preprocessed text.
@@ -91,7 +96,15 @@ impl Product {
 
     /// Whether it holds what the job must leave, and says it as this caller would see it.
     pub(super) fn fits(&self, job: &Job<'_>) -> bool {
-        let looks = self.diagnostics.is_empty() || self.presentation == job.presentation;
+        let quiet = match job.krate {
+            Some(_) => self.diagnostics.iter().all(|(_, said)| only_notifies(said)),
+            None => self.diagnostics.is_empty(),
+        };
+        let looks = quiet || self.presentation == job.presentation;
+        let here = |(index, place): &(u32, Vec<u8>)| {
+            let places = job.krate.map(|krate| krate.places.directories()).unwrap_or_default();
+            places.get(*index as usize) == Some(place)
+        };
         let dependencies = job.text.as_ref().is_some_and(|text| text.dependencies.is_some());
         let serves = |(kept, output): (&Kept, &Output)| {
             let need_not = output.optional
@@ -99,7 +112,10 @@ impl Product {
                 || dependencies && output.kind == OutputKind::Dependencies;
             kept.kind == output.kind && (kept.blob.is_some() || need_not)
         };
-        looks && self.outputs.len() == job.outputs.len() && self.outputs.iter().zip(&job.outputs).all(serves)
+        looks
+            && self.bound.iter().all(here)
+            && self.outputs.len() == job.outputs.len()
+            && self.outputs.iter().zip(&job.outputs).all(serves)
     }
 }
 

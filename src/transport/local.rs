@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
+use super::crates::Trail;
 use super::entry::{Kept as KeptOutput, Product};
-use super::outputs::Written;
+use super::outputs::{Results, Written};
 use super::texts::{Found, is_placeless, record_name};
-use super::{Baked, Hit, How, InputArtifact, Job, Kept, Text, Transport, TransportError};
-use crate::argparse::Family;
+use super::{Baked, Habits, Hit, How, InputArtifact, Job, Kept, Text, Transport, TransportError};
 use crate::manifest::{
     Digester, InputSet, Knowledge, Learned, Manifest, Mismatch, Snapshot, Unlearnable, Version,
 };
@@ -25,7 +25,7 @@ pub struct LocalTransport<'a> {
     /// Gives the digests of inputs.
     pub digester: &'a dyn Digester,
     /// Whose habits of writing files are followed.
-    pub family: Family,
+    pub habits: Habits,
     /// Compile on a hit as well, and compare.
     pub verify: bool,
     /// Whether lookups that failed are looked up again; see [`Seen::holds`](crate::manifest::Seen::holds).
@@ -159,7 +159,10 @@ impl LocalTransport<'_> {
             staged.commit()?;
         }
         for (stream, bytes) in &product.diagnostics {
-            sink(*stream, bytes);
+            match &job.krate {
+                Some(krate) => sink(*stream, &krate.said_here(bytes)),
+                None => sink(*stream, bytes),
+            }
         }
         Ok(true)
     }
@@ -208,6 +211,16 @@ impl LocalTransport<'_> {
         if self.store.is_read_only() && !self.verify {
             return compiled(Kept::ReadOnly);
         }
+        let (recording, trail) = match (&job.krate, recording) {
+            (Some(krate), Some(recording)) => match self.adapted(job, krate, recording) {
+                Ok((recording, trail)) => (Some(recording), trail),
+                Err(reason) => {
+                    self.note_seen(job);
+                    return compiled(reason);
+                }
+            },
+            (_, recording) => (recording, Trail::default()),
+        };
         let learned = self.learned(recording.as_ref(), begun);
         let unfit = match (&job.text, snapshot) {
             (Some(text), Some(snapshot)) => self.unfit(text, snapshot),
@@ -217,9 +230,14 @@ impl LocalTransport<'_> {
             self.note_seen(job);
             return compiled(reason);
         }
-        let Some(outputs) = self.written(job, &before) else {
+        let written = self.written(job, &before).zip(self.further(&trail));
+        let Some((mut outputs, further)) = written else {
             return compiled(Kept::OutputMissing);
         };
+        let mut bound = trail.bound;
+        if let Some(krate) = &job.krate {
+            bound = krate.bound(bound, &mut outputs, &further, &mut transcript);
+        }
         if self.verify
             && let Some(same) = self.compare(job, snapshot.map(Snapshot::inputs), &outputs, &transcript)
         {
@@ -227,7 +245,8 @@ impl LocalTransport<'_> {
         }
         let shared = job.text.as_ref().and_then(|text| text.shared);
         let placeless = shared.is_some_and(|shared| is_placeless(&shared, &outputs, &transcript));
-        let kept = self.product(job, outputs, transcript, took).and_then(|product| {
+        let results = Results { outputs, further, bound };
+        let kept = self.product(job, results, transcript, took).and_then(|product| {
             if let (Some(text), Some(snapshot)) = (&job.text, snapshot) {
                 self.keep_text(text, snapshot.inputs(), product.clone(), placeless)?;
             }
@@ -267,7 +286,9 @@ impl LocalTransport<'_> {
         let cwd = self.world.cwd();
         let named = self.world.environment().get("PWD").map_or(cwd, Path::new);
         let directory = [cwd, named];
-        let knowledge = Knowledge { started, driver_aside: self.family == Family::Gcc, directory };
+        let driver_aside = self.habits == Habits::Gcc;
+        let variables = self.habits == Habits::Rustc;
+        let knowledge = Knowledge { started, driver_aside, directory, variables };
         Learned::of(self.world, self.digester, recording, knowledge)
     }
 
@@ -288,19 +309,24 @@ impl LocalTransport<'_> {
     fn product(
         &self,
         job: &Job<'_>,
-        outputs: Vec<Written>,
+        results: Results,
         transcript: Transcript,
         took: u64,
     ) -> Result<Product, TransportError> {
+        let Results { outputs, further, bound } = results;
         let store = |written: Written| -> Result<KeptOutput, TransportError> {
             let blob = written.bytes.map(|bytes| self.store.put_blob(&bytes)).transpose()?;
             Ok(KeptOutput { kind: written.kind, blob, executable: written.executable })
         };
+        let further = further.into_iter().map(|(name, written)| Ok((name, store(written)?)));
+        let place = |(index, place): (usize, Vec<u8>)| Some((u32::try_from(index).ok()?, place));
         Ok(Product {
             outputs: outputs.into_iter().map(store).collect::<Result<_, _>>()?,
+            further: further.collect::<Result<_, TransportError>>()?,
             diagnostics: transcript.into_parts(),
             presentation: job.presentation,
             took,
+            bound: bound.into_iter().filter_map(place).collect(),
         })
     }
 
@@ -358,7 +384,9 @@ impl LocalTransport<'_> {
         learned: &Learned<'_>,
         product: &Product,
     ) -> Result<(), TransportError> {
-        self.keep_sources(learned);
+        if job.krate.is_none() {
+            self.keep_sources(learned);
+        }
         let earlier = self.store.load(RecordKind::Manifest, &job.invocation)?;
         let earlier = earlier.as_deref().map(Manifest::decode);
         if earlier == Some(None) {

@@ -1,6 +1,7 @@
 //! Where a compile is baked. A transport takes the proposal's three messages; a [`Job`] carries what each
 //! kind of transport needs.
 
+mod crates;
 mod entry;
 mod local;
 mod outputs;
@@ -15,9 +16,12 @@ use std::path::{Path, PathBuf};
 pub use entry::Explanation;
 pub use local::{Direct, LocalTransport};
 
-use crate::argparse::Output;
+use crate::argparse::rustc::CrateInvocation;
+use crate::argparse::{Family, Output};
+use crate::paths::Places;
 use crate::planner::roots::Roots;
 use crate::recipe::digest::{ArtifactHash, BlobDigest, RecordName, UnitKey};
+use crate::toolchain::Program;
 use crate::world::{Command, Exit, Recording, Sink};
 
 /// A transport that is broken. A compile that fails is none: it is a [`Baked`].
@@ -56,6 +60,26 @@ impl TransportError {
     }
 }
 
+/// Whose habits of writing files are followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Habits {
+    /// gcc's and GNU as's.
+    Gcc,
+    /// clang's.
+    Clang,
+    /// rustc's.
+    Rustc,
+}
+
+impl From<Family> for Habits {
+    fn from(family: Family) -> Self {
+        match family {
+            Family::Gcc => Self::Gcc,
+            Family::Clang => Self::Clang,
+        }
+    }
+}
+
 /// When an earlier result may serve though other bytes were read, given equal preprocessed text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SemanticRules {
@@ -83,6 +107,30 @@ pub struct Job<'a> {
     pub presentation: BlobDigest,
     /// The preprocessed text, where the unit was preprocessed.
     pub text: Option<Text<'a>>,
+    /// What there is to know of a crate, where the unit is one.
+    pub krate: Option<CrateJob<'a>>,
+}
+
+/// How the compiler is helped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Helper {
+    /// By a program that it runs.
+    Program,
+    /// By a library that it loads.
+    Library,
+}
+
+/// What there is to know of a crate that is baked.
+#[derive(Clone, Copy)]
+pub struct CrateJob<'a> {
+    /// Its command line.
+    pub invocation: &'a CrateInvocation,
+    /// The directories of the build, which may stand elsewhere the next time.
+    pub places: &'a Places,
+    /// Those, by their index, on which a result depends whatever its bytes show.
+    pub bound: &'a [usize],
+    /// Identifies a program that the compiler ran, or a library of macros that it loaded.
+    pub program: &'a (dyn Fn(&Path, Helper) -> Option<Program> + Sync),
 }
 
 /// The preprocessed text of a unit.
@@ -167,6 +215,12 @@ pub enum Kept {
     Precompiled,
     /// It asked for the date; the next time, its preprocessed text decides.
     Dated,
+    /// A macro asked for the time of day.
+    Timed,
+    /// It continued an earlier session of `-C incremental`.
+    Continued,
+    /// It wrote something else than results.
+    WroteMore,
     /// It is not known what it read.
     NotRecorded,
     /// It did not leave the files that it should.
@@ -190,6 +244,9 @@ impl std::fmt::Display for Kept {
             Self::TimeMacro => "not stored: it holds the time of day",
             Self::Precompiled => "not stored: it read a precompiled header",
             Self::Dated => "not stored: it asked for the date",
+            Self::Timed => "not stored: it asked for the time of day",
+            Self::Continued => "not stored: it continued an earlier session",
+            Self::WroteMore => "not stored: it wrote more than results",
             Self::NotRecorded => "not stored: it is not known what it read",
             Self::OutputMissing => "not stored: an output is missing",
             Self::Verified { same: true } => "compared with the stored result: the same",

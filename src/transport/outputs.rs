@@ -1,5 +1,7 @@
 //! The files that a compile leaves: brought to their places on a hit, taken from there on a miss.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::entry::Product;
@@ -28,14 +30,26 @@ impl LocalTransport<'_> {
                 continue;
             }
             let path = self.world.absolute(Path::new(&output.path));
-            let placement = placement(self.world, self.family, output, &path)?;
+            let placement = placement(self.world, self.habits, output.kind, &path)?;
             let ready = match (fresh_dependencies(job, output), &kept.blob) {
                 // What this run's own preprocessor wrote goes first.
                 (Some(bytes), _) => Some(Staged::of_bytes(bytes.to_vec(), &path)),
                 (None, None) => continue,
+                (None, Some(blob)) if job.krate.is_some() && output.kind == OutputKind::Dependencies => {
+                    self.dependencies_here(job, blob, &path)?
+                }
                 (None, Some(blob)) => self.store.stage(blob, &path, kept.executable, placement)?,
             };
             let Some(ready) = ready else { return Ok(None) };
+            staged.push(ready);
+        }
+        for (name, kept) in &product.further {
+            let path = self.world.absolute(Path::new(OsStr::from_bytes(name)));
+            let Some(blob) = &kept.blob else { continue };
+            let placement = placement(self.world, self.habits, kept.kind, &path)?;
+            let Some(ready) = self.store.stage(blob, &path, kept.executable, placement)? else {
+                return Ok(None);
+            };
             staged.push(ready);
         }
         Ok(Some(staged))
@@ -66,6 +80,16 @@ impl LocalTransport<'_> {
     }
 }
 
+/// What a compile left.
+pub(super) struct Results {
+    /// The outputs that its command line tells.
+    pub(super) outputs: Vec<Written>,
+    /// Others, by their names.
+    pub(super) further: Vec<(Vec<u8>, Written)>,
+    /// The places that they hold, by their index.
+    pub(super) bound: Vec<(usize, Vec<u8>)>,
+}
+
 /// One output as a compile left it.
 pub(super) struct Written {
     pub(super) kind: OutputKind,
@@ -75,5 +99,7 @@ pub(super) struct Written {
 
 /// An object or its like of no bytes is a compile that went wrong.
 fn may_be_empty(kind: OutputKind) -> bool {
-    matches!(kind, OutputKind::StackUsage | OutputKind::CallGraph | OutputKind::TemporaryPreprocessed)
+    use OutputKind::{CallGraph, LlvmIr, Metadata, Mir, StackUsage, TemporaryPreprocessed};
+    // A program that is only checked has metadata of no bytes.
+    matches!(kind, StackUsage | CallGraph | TemporaryPreprocessed | Metadata | Mir | LlvmIr)
 }

@@ -1,5 +1,6 @@
 //! What the processes of a command did with the file system.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,6 +17,16 @@ pub struct Recording {
     /// Whether a process asked what a time is in calendar terms, as `__DATE__`, `__TIME__` and
     /// `__TIMESTAMP__` do, however they are spelled.
     pub clock: bool,
+    /// The files of all programs that ran, each once.
+    pub programs: Vec<Arc<Path>>,
+    /// The variables of the environment that were asked for by name, each once.
+    pub variables: Vec<OsString>,
+    /// Variables whose values decide nothing here, whoever asks for them.
+    pub unasked: Vec<OsString>,
+    /// The programs that asked for the time of day.
+    pub timed: Vec<Arc<Path>>,
+    /// What was started, as it was asked for: by path, or by a name that is looked up on `PATH`.
+    pub started: Vec<PathBuf>,
 }
 
 /// One path that one program used in one way.
@@ -45,6 +56,8 @@ pub enum What {
     Resolved,
     /// A directory's names were listed.
     Listed,
+    /// A directory's names were listed, and only those of crates made a difference.
+    ListedCrates,
     /// It was made, written, renamed or removed.
     Written,
 }

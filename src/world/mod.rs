@@ -23,15 +23,15 @@ pub use scripted::ScriptedWorld;
 pub use state::{DirectoryState, FileState};
 pub use transcript::Transcript;
 
-/// A snapshot of the environment, in the order in which the process got it.
+/// A snapshot of the environment, in the order in which the process got it. Copies share it until one is changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Environment(Vec<(OsString, OsString)>);
+pub struct Environment(Arc<Vec<(OsString, OsString)>>);
 
 impl Environment {
     /// Takes a snapshot as it is.
     #[must_use]
     pub fn new(variables: Vec<(OsString, OsString)>) -> Self {
-        Self(variables)
+        Self(Arc::new(variables))
     }
 
     /// The value of a variable; `None` when it is unset.
@@ -43,12 +43,14 @@ impl Environment {
     /// Sets a variable, in place of an earlier value.
     pub fn set(&mut self, name: &str, value: impl Into<OsString>) {
         self.remove(name);
-        self.0.push((name.into(), value.into()));
+        Arc::make_mut(&mut self.0).push((name.into(), value.into()));
     }
 
     /// Unsets a variable.
     pub fn remove(&mut self, name: &str) {
-        self.0.retain(|(n, _)| n != name);
+        if self.get(name).is_some() {
+            Arc::make_mut(&mut self.0).retain(|(n, _)| n != name);
+        }
     }
 
     /// All variables.
@@ -233,6 +235,15 @@ pub trait World: Sync {
     /// # Errors
     /// What the system says; what is no link is an error too.
     fn read_link(&self, path: &Path) -> io::Result<PathBuf>;
+
+    /// The names in a directory, in any order.
+    ///
+    /// # Errors
+    /// What the system says; a world without directories has none.
+    fn list(&self, path: &Path) -> io::Result<Vec<OsString>> {
+        let _ = path;
+        Err(io::ErrorKind::Unsupported.into())
+    }
 
     /// All of our standard input. It can be read once.
     ///

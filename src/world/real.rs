@@ -1,5 +1,7 @@
 //! The world itself.
 
+use std::borrow::Cow;
+use std::ffi::OsString;
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -34,6 +36,11 @@ impl RealWorld {
             #[cfg(target_os = "linux")]
             recorder: OnceLock::new(),
         }
+    }
+
+    /// As [`World::absolute`], without a copy of what is so already.
+    fn place<'p>(&self, path: &'p Path) -> Cow<'p, Path> {
+        if path.is_absolute() { Cow::Borrowed(path) } else { Cow::Owned(self.cwd.join(path)) }
     }
 }
 
@@ -88,11 +95,11 @@ impl World for RealWorld {
     }
 
     fn stat(&self, path: &Path) -> io::Result<Stat> {
-        std::fs::metadata(self.absolute(path)).map(|m| Stat::from(&m))
+        std::fs::metadata(self.place(path)).map(|m| Stat::from(&m))
     }
 
     fn lstat(&self, path: &Path) -> io::Result<Stat> {
-        std::fs::symlink_metadata(self.absolute(path)).map(|m| Stat::from(&m))
+        std::fs::symlink_metadata(self.place(path)).map(|m| Stat::from(&m))
     }
 
     fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
@@ -100,7 +107,11 @@ impl World for RealWorld {
     }
 
     fn read_link(&self, path: &Path) -> io::Result<PathBuf> {
-        std::fs::read_link(self.absolute(path))
+        std::fs::read_link(self.place(path))
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<OsString>> {
+        std::fs::read_dir(self.absolute(path))?.map(|entry| Ok(entry?.file_name())).collect()
     }
 
     fn read_stdin(&self) -> io::Result<Vec<u8>> {

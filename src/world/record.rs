@@ -192,15 +192,26 @@ impl<'b> Reader<'b> {
                     self.recording.program = path();
                 }
                 self.started += 1;
-                self.programs.insert(process, (self.started, path().into()));
+                let program = distinct(&mut self.recording.programs, path().into());
+                self.programs.insert(process, (self.started, program));
                 return Some(());
             }
             log::EXEC | log::SPAWN => {
                 self.expected += 1;
+                distinct(&mut self.recording.started, path());
                 return Some(());
             }
             log::EXEC_FAILED => {
                 self.expected -= 1;
+                return Some(());
+            }
+            log::VARIABLE => {
+                distinct(&mut self.recording.variables, OsString::from_vec(bytes.to_vec()));
+                return Some(());
+            }
+            log::TIME => {
+                let (_, program) = self.programs.get(&process)?;
+                distinct(&mut self.recording.timed, Arc::clone(program));
                 return Some(());
             }
             _ => {}
@@ -215,6 +226,15 @@ impl<'b> Reader<'b> {
         }
         Some(())
     }
+}
+
+/// Adds something to a short list that does not have it, and gives what the list has.
+fn distinct<T: Clone + PartialEq>(list: &mut Vec<T>, new: T) -> T {
+    if let Some(known) = list.iter().find(|known| **known == new) {
+        return known.clone();
+    }
+    list.push(new.clone());
+    new
 }
 
 fn what(kind: u32, argument: u32, record: &[u8]) -> Option<What> {

@@ -27,6 +27,7 @@ fn mode_name(mode: Mode) -> &'static str {
         Mode::Error => "error",
         Mode::Mixed => "mixed",
         Mode::Other => "other",
+        Mode::Crate => "crate",
     }
 }
 

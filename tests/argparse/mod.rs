@@ -6,6 +6,7 @@
 )]
 
 mod corpus;
+mod crates;
 mod dryrun;
 mod live;
 mod properties;

@@ -149,6 +149,7 @@ fn limits_hold_and_nothing_is_left() {
         String::from_utf8_lossy(&line).contains(marker).then_some(())
     });
     assert_eq!(commands.count(), 0, "a process is left");
+    host.engine.stop();
     let runs = host.path("store/host/runs");
     let own: Vec<String> = names(&runs).into_iter().filter(|name| !name.contains(".lock")).collect();
     assert_eq!(own.len(), 1);

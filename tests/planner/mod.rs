@@ -1,5 +1,7 @@
 //! Plans and keys, without any compiler.
 
+mod crates;
+
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write;
 use std::path::Path;

@@ -47,6 +47,13 @@ int main(int argc, char **argv) {
         VERB("readlink", readlink(path, buffer, sizeof buffer));
         VERB("realpath", realpath(path, buffer) ? 1 : -1);
         VERB("opendir", opendir(path) ? 1 : -1);
+        VERB("fdopendir", fdopendir(open(path, O_RDONLY | O_DIRECTORY)) ? 1 : -1);
+        VERB("linkat", linkat(AT_FDCWD, path, AT_FDCWD, "linked", 0));
+        VERB("renameat", renameat(AT_FDCWD, path, AT_FDCWD, "renamed-at"));
+        VERB("unlinkat", unlinkat(AT_FDCWD, path, 0));
+        VERB("mkdirat", mkdirat(AT_FDCWD, path, 0700));
+        VERB("realtime", clock_gettime(CLOCK_REALTIME, &(struct timespec){0}));
+        VERB("monotonic", clock_gettime(CLOCK_MONOTONIC, &(struct timespec){0}));
         VERB("unlink", unlink(path));
         VERB("rename", rename(path, "renamed"));
         VERB("chdir", chdir(path));
@@ -219,6 +226,47 @@ fn what_is_written_is_seen() {
         assert!(ran.what(path).contains(&What::Written), "{verb}: {:?}", ran.recording());
     }
     assert!(place.path("renamed").exists() && !place.path("doomed").exists());
+    for (verb, path) in
+        [("linkat", "file"), ("renameat", "linked"), ("mkdirat", "made"), ("unlinkat", "renamed-at")]
+    {
+        let ran = place.run(&[verb, path]);
+        assert!(ran.said.contains(": 0, errno 0"), "{}", ran.said);
+        assert!(ran.what(path).contains(&What::Written), "{verb}: {:?}", ran.recording());
+    }
+}
+
+#[test]
+fn an_open_directory_is_listed_by_its_own_path() {
+    let place = Place::new(&[]);
+    let real = place.path("d").canonicalize().expect("it is there");
+    let ran = place.run(&["fdopendir", "d"]);
+    assert!(ran.what(real.to_str().expect("text")).contains(&What::Listed), "{:?}", ran.recording());
+}
+
+#[test]
+fn variables_that_are_asked_for_are_seen() {
+    let place = Place::new(&[]);
+    let ran = place.run_in(&[("A", "1"), ("AB", "2")], &[], &["print", "A", "print", "AB", "print", "ABC"]);
+    assert!(ran.said.contains("A=1\n") && ran.said.contains("AB=2\n") && ran.said.contains("ABC=-\n"));
+    for name in ["A", "AB", "ABC"] {
+        assert!(ran.recording().variables.contains(&name.into()), "{:?}", ran.recording().variables);
+    }
+    assert!(!place.run(&["stat", "file"]).recording().variables.contains(&"A".into()));
+}
+
+#[test]
+fn the_time_of_day_is_seen_and_how_long_things_take_is_not() {
+    let place = Place::new(&[]);
+    assert_eq!(place.run(&["realtime", ""]).recording().timed.len(), 1);
+    assert_eq!(place.run(&["monotonic", ""]).recording().timed.len(), 0);
+}
+
+#[test]
+fn programs_are_told_as_they_were_asked_for() {
+    let place = Place::new(&[]);
+    let ran = place.run(&["fork", "./probe"]);
+    assert_eq!(ran.recording().programs.len(), 1, "one file: {:?}", ran.recording().programs);
+    assert_eq!(ran.recording().started, [PathBuf::from("./probe")]);
 }
 
 #[test]

@@ -34,7 +34,29 @@ pub(super) enum Landed {
 
 /// All bakes under way, by the hash of the complete process.
 #[derive(Debug, Default)]
-pub(super) struct Flights(Mutex<HashMap<RecipeHash, Arc<Flight>>>);
+pub(super) struct Flights {
+    under_way: Mutex<HashMap<RecipeHash, Arc<Flight>>>,
+    /// Threads that bake or tidy up.
+    threads: Mutex<usize>,
+    fewer: Condvar,
+}
+
+/// A thread that is at work, until this is dropped.
+struct AtWork(Arc<Flights>);
+
+impl AtWork {
+    fn new(flights: &Arc<Flights>) -> Self {
+        *lock(&flights.threads) += 1;
+        Self(Arc::clone(flights))
+    }
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        *lock(&self.0.threads) -= 1;
+        self.0.fewer.notify_all();
+    }
+}
 
 /// A bake under way.
 #[derive(Debug)]
@@ -73,9 +95,13 @@ impl Baking<'_> {
                 let thread = std::thread::Builder::new().name(name);
                 let started = thread.spawn({
                     let flight = Arc::clone(&flight);
+                    let at_work = AtWork::new(&engine.flights);
                     move || {
-                        let landed = engine.bake_alone(&hash, &process, &flight);
+                        let (landed, scene) = engine.bake_alone(&hash, &process, &flight);
                         engine.flights.land(&hash, &flight, landed);
+                        // Nobody needs to wait for the tidying up.
+                        drop(scene);
+                        drop(at_work);
                     }
                 });
                 if let Err(source) = started {
@@ -100,7 +126,7 @@ impl Baking<'_> {
 impl Flights {
     /// The flight of this hash, and whether it was under way already. Who gets it is counted as waiting.
     fn join(&self, hash: RecipeHash, watch: &dyn Watch) -> (Arc<Flight>, bool) {
-        let mut flights = lock(&self.0);
+        let mut flights = lock(&self.under_way);
         let joined = flights.contains_key(&hash);
         let flight = Arc::clone(flights.entry(hash).or_insert_with(|| {
             Arc::new(Flight {
@@ -121,7 +147,7 @@ impl Flights {
 
     fn land(&self, hash: &RecipeHash, flight: &Arc<Flight>, landed: Landed) {
         // First off the list: who comes now finds the result, or starts anew.
-        lock(&self.0).remove(hash);
+        lock(&self.under_way).remove(hash);
         lock(&flight.state).landed = Some(landed);
         flight.changed.notify_all();
     }
@@ -202,6 +228,17 @@ impl Engine {
     /// How many bakes are under way.
     #[must_use]
     pub fn under_way(&self) -> usize {
-        lock(&self.flights.0).len()
+        lock(&self.flights.under_way).len()
+    }
+
+    /// Stops all bakes, and waits until nothing of them is left: what a host does last.
+    pub fn stop(&self) {
+        /// A disk that takes longer is left to the next host.
+        const PATIENCE: Duration = Duration::from_secs(30);
+        for flight in lock(&self.flights.under_way).values() {
+            flight.stopped.store(true, Ordering::Relaxed);
+        }
+        let threads = lock(&self.flights.threads);
+        let _ = self.flights.fewer.wait_timeout_while(threads, PATIENCE, |threads| *threads > 0);
     }
 }

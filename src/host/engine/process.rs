@@ -91,29 +91,32 @@ impl Baking<'_> {
 }
 
 impl Engine {
-    /// Runs a process, on a flight's own thread.
+    /// Runs a process, on a flight's own thread. Also gives what has to be tidied up.
     pub(super) fn bake_alone(
         &self,
         hash: &RecipeHash,
         process: &CompleteProcessRecipe,
         flight: &Flight,
-    ) -> Landed {
+    ) -> (Landed, Option<Scene>) {
         let stopped = || flight.stopped.load(Ordering::Relaxed);
         let Some(permit) = self.permits.take(&stopped, &|| flight.can_wait()) else {
-            return Landed::Error(Arc::new(HostError::Cancelled));
+            return (Landed::Error(Arc::new(HostError::Cancelled)), None);
         };
-        let landed = self.run_process(hash, process, flight, permit);
-        landed.unwrap_or_else(|error| Landed::Error(Arc::new(error)))
+        let mut scene = match Scene::new(self, hash, process) {
+            Ok(scene) => scene,
+            Err(error) => return (Landed::Error(Arc::new(error)), None),
+        };
+        let landed = self.run_process(&mut scene, process, flight, permit);
+        (landed.unwrap_or_else(|error| Landed::Error(Arc::new(error))), Some(scene))
     }
 
     fn run_process(
         &self,
-        hash: &RecipeHash,
+        scene: &mut Scene,
         process: &CompleteProcessRecipe,
         flight: &Flight,
         permit: crate::host::permits::Permit,
     ) -> Result<Landed, HostError> {
-        let mut scene = Scene::new(self, hash, process)?;
         let _session = scene.open_session(self, process, permit)?;
         let config = scene.config(process, &self.limits, Streams::Log)?;
         let start = Instant::now();
@@ -125,7 +128,7 @@ impl Engine {
             Ended::Exit(exit) if exit.success() => match scene.output(self)? {
                 Some(artifact) => {
                     let kept = Kept { artifact, took, log };
-                    self.keep_result(hash, &kept);
+                    self.keep_result(&scene.hash(), &kept);
                     return Ok(Landed::Baked(kept));
                 }
                 None => "the process left nothing at its output path".to_owned(),

@@ -1,0 +1,164 @@
+//! The same crate at other places.
+
+use std::path::Path;
+
+use super::rustc;
+use crate::support::Bench;
+
+/// A package and a directory of results, at some place.
+struct Place<'b> {
+    bench: &'b Bench,
+    name: &'static str,
+    source: &'static str,
+}
+
+impl Place<'_> {
+    fn path(&self, name: &str) -> String {
+        self.bench.beside(self.name).join(name).display().to_string()
+    }
+
+    /// Compiles the package as cargo does, with absolute names; whether it hit, and what was said.
+    fn compile(&self, arguments: &[&str]) -> (bool, String) {
+        let package = self.bench.beside(self.source);
+        for directory in ["deps", "made"] {
+            std::fs::create_dir_all(self.path(directory)).expect("a directory");
+        }
+        let before = self.bench.statistics();
+        let mut command = self.bench.wrapper(&[rustc()]);
+        command.args(arguments).arg("--out-dir").arg(self.path("deps"));
+        command.args(["-L", &format!("dependency={}", self.path("deps"))]);
+        command.args(["--error-format=json", "--json=artifacts", "--emit=dep-info,metadata,link"]);
+        let output = command.current_dir(package).env("OUT_DIR", self.path("made")).output().expect("runs");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+        let after = self.bench.statistics();
+        assert_eq!(
+            after.hits() + after.misses(),
+            before.hits() + before.misses() + 1,
+            "{}",
+            self.bench.log()
+        );
+        (after.hits() > before.hits(), said)
+    }
+}
+
+fn write(path: impl AsRef<Path>, text: &str) {
+    std::fs::create_dir_all(path.as_ref().parent().expect("a parent")).expect("directories");
+    std::fs::write(path, text).expect("written");
+}
+
+fn package(bench: &Bench, name: &str, text: &str) {
+    write(bench.beside(name).join("lib.rs"), text);
+}
+
+#[test]
+fn another_directory_of_results_hits_and_is_what_is_told() {
+    let bench = Bench::new();
+    package(&bench, "package", "pub fn f() -> u32 { 1 }\n");
+    let arguments = ["lib.rs", "--crate-type", "lib", "--crate-name", "a", "-g"];
+    let [here, there] = ["here", "th ere"].map(|name| Place { bench: &bench, name, source: "package" });
+    assert!(!here.compile(&arguments).0);
+    let (hit, said) = there.compile(&arguments);
+    assert!(hit, "{}", bench.log());
+    for name in ["deps/a.d", "deps/liba.rmeta", "deps/liba.rlib"] {
+        assert!(said.contains(&there.path(name)), "{said}");
+    }
+    assert!(!said.contains(&here.path("")));
+    let dependencies = std::fs::read_to_string(there.path("deps/a.d")).expect("text");
+    assert!(dependencies.contains(&there.path("deps/liba.rlib")), "{dependencies}");
+    assert!(!dependencies.contains(&here.path("")), "{dependencies}");
+    // The compiler itself writes the same.
+    std::fs::remove_file(there.path("deps/a.d")).expect("removed");
+    let bare = bench
+        .command(rustc())
+        .args(arguments)
+        .args(["--out-dir", &there.path("deps"), "--emit=dep-info,metadata,link"])
+        .current_dir(bench.beside("package"))
+        .output()
+        .expect("runs");
+    assert!(bare.status.success());
+    assert_eq!(std::fs::read_to_string(there.path("deps/a.d")).expect("text"), dependencies);
+}
+
+#[test]
+fn a_result_that_holds_a_place_stays_there() {
+    let bench = Bench::new();
+    package(&bench, "package", "pub const PLACE: &str = env!(\"OUT_DIR\");\n");
+    let arguments = ["lib.rs", "--crate-type", "lib", "--crate-name", "a"];
+    let [here, there] = ["here", "there"].map(|name| Place { bench: &bench, name, source: "package" });
+    assert!(!here.compile(&arguments).0);
+    assert!(here.compile(&arguments).0);
+    assert!(!there.compile(&arguments).0);
+    assert!(there.compile(&arguments).0);
+    let library = std::fs::read(there.path("deps/liba.rlib")).expect("bytes");
+    assert!(memmem(&library, there.path("made").as_bytes()));
+    assert!(!memmem(&library, here.path("made").as_bytes()));
+}
+
+#[test]
+fn crates_of_another_checkout_hit_where_nothing_shows_the_place() {
+    let bench = Bench::new();
+    for name in ["one", "two"] {
+        package(&bench, name, "#[no_mangle] pub extern \"C\" fn f() -> u32 { 1 }\n");
+    }
+    let [here, there] = ["one", "two"].map(|source| Place { bench: &bench, name: "results", source });
+    // Metadata names the working directory, in a hash at least.
+    let library = ["lib.rs", "--crate-type", "lib", "--crate-name", "a"];
+    assert!(!here.compile(&library).0);
+    assert!(!there.compile(&library).0);
+    assert!(here.compile(&library).0);
+    // Unless it is remapped, from each place to one name.
+    for (place, hits) in [(&here, false), (&there, true), (&here, true)] {
+        let remap = format!("--remap-path-prefix={}=/source", bench.beside(place.source).display());
+        let arguments = [&library[..], &[&remap]].concat();
+        assert_eq!(place.compile(&arguments).0, hits, "{}: {}", place.source, bench.log());
+    }
+    // A program without debug information holds no place.
+    for name in ["one", "two"] {
+        package(&bench, name, "fn main() {}\n");
+    }
+    let program = ["lib.rs", "--crate-type", "bin", "--crate-name", "p", "-C", "strip=debuginfo"];
+    let emit = |place: &Place<'_>| {
+        let before = bench.statistics().hits();
+        let mut command = bench.wrapper(&[rustc()]);
+        command.args(program).args(["--out-dir", &place.path("deps"), "--emit=dep-info,link"]);
+        assert!(command.current_dir(bench.beside(place.source)).status().expect("runs").success());
+        bench.statistics().hits() > before
+    };
+    assert!(!emit(&here));
+    assert!(emit(&there), "{}", bench.log());
+}
+
+/// A macro that finds its way from `OUT_DIR` upwards reads something that belongs to this place.
+#[test]
+fn what_is_found_beside_a_place_binds_to_it() {
+    let bench = Bench::new();
+    package(
+        &bench,
+        "macros",
+        "extern crate proc_macro;\n#[proc_macro] pub fn up(_: proc_macro::TokenStream) -> proc_macro::TokenStream \
+         { let up = format!(\"{}/../marker\", std::env::var(\"OUT_DIR\").unwrap()); let up = \
+         std::path::absolute(up).unwrap(); let up = up.parent().unwrap().parent().unwrap().parent().unwrap()\
+         .join(\"marker\"); format!(\"{:?}\", std::fs::read_to_string(up).unwrap_or_default()).parse().unwrap() }\n",
+    );
+    let macros = bench.beside("libmacros.so").display().to_string();
+    let mut command =
+        bench.wrapper(&[rustc(), "lib.rs", "--crate-type", "proc-macro", "--crate-name", "macros"]);
+    command.args(["-o", &macros]).current_dir(bench.beside("macros"));
+    assert!(command.status().expect("runs").success());
+    package(&bench, "package", "pub const MARKER: &str = macros::up!();\n");
+    let other = format!("macros={macros}");
+    let arguments =
+        ["lib.rs", "--crate-type", "lib", "--crate-name", "a", "--edition", "2021", "--extern", &other];
+    let places = ["here", "there"].map(|name| Place { bench: &bench, name, source: "package" });
+    for (place, marker) in places.iter().zip(["first", "second"]) {
+        write(place.path("marker"), marker);
+        place.compile(&arguments);
+        let library = std::fs::read(place.path("deps/liba.rmeta")).expect("bytes");
+        assert!(memmem(&library, marker.as_bytes()), "{marker}: {}", bench.log());
+    }
+}
+
+fn memmem(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
+}
