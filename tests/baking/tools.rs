@@ -149,8 +149,8 @@ fn the_configuration_is_shown() {
     let bench = Bench::new();
     let output = bench.wrapper(&["--config"]).env("BRIOCHE_CC_MAX_SIZE", "2G").output().expect("it runs");
     let shown = text(&output);
-    assert!(shown.contains(&format!("BRIOCHE_CC_DIR       {}", bench.store().display())), "{shown}");
-    assert!(shown.contains("BRIOCHE_CC_MAX_SIZE  2147483648"), "{shown}");
+    assert!(shown.contains(&format!("BRIOCHE_CC_DIR           {}", bench.store().display())), "{shown}");
+    assert!(shown.contains("BRIOCHE_CC_MAX_SIZE      2147483648"), "{shown}");
     let output = bench.wrapper(&["--config"]).env("BRIOCHE_CC_MAX_SIZE", "lots").output().expect("it runs");
     assert!(text(&output).contains("BRIOCHE_CC_MAX_SIZE=lots is no size"));
 }
