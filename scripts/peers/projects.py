@@ -22,7 +22,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
 
-from caches import ROWS, caches, conditions, scratch, table
+from caches import ROWS, bench, conditions, table
 from transparent import Sources, debian
 
 CONFIGURE = ["cmake", "-GNinja", "-Ssource", "-Bbuild", "-DCMAKE_BUILD_TYPE=RelWithDebInfo"]
@@ -94,8 +94,9 @@ def objects(place):
     for directory, _, files in os.walk(place):
         for name in files:
             if name.endswith(".o"):
-                with open(os.path.join(directory, name), "rb") as file:
-                    made[name] = hashlib.sha256(file.read()).digest()
+                path = os.path.join(directory, name)
+                with open(path, "rb") as file:
+                    made[path] = hashlib.sha256(file.read()).digest()
     return made
 
 
@@ -143,8 +144,7 @@ def main():
     parser.add_argument("caches", nargs="*")
     arguments = parser.parse_args()
     default = [name for name in ROWS if name != "ccache, file stats"]
-    with scratch() as directory:
-        tools = caches(["bare", *(name for name in arguments.caches or default if name != "bare")], directory)
+    with bench(["bare", *(name for name in arguments.caches or default if name != "bare")]) as (directory, tools):
         sources = Sources(directory, [])
         for name in arguments.projects.split(","):
             project = PROJECTS[name]
