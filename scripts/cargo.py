@@ -194,9 +194,15 @@ class Builder:
 class Ours:
     def __init__(self, wrapper, store):
         self.wrapper, self.store = wrapper, store
+        # Under the compiler's own name: the cc crate asks otherwise about a compiler behind a wrapper that it
+        # does not know, and comes to other flags.
+        link = os.path.join(os.path.dirname(store), "links", "cc")
+        os.makedirs(os.path.dirname(link), exist_ok=True)
+        if not os.path.lexists(link):
+            os.symlink(wrapper, link)
         self.variables = {
             "RUSTC_WRAPPER": wrapper,
-            "CC": f"{wrapper} cc",
+            "CC": link,
             "BRIOCHE_CC_DIR": store,
             "BRIOCHE_CC_MAX_SIZE": "50G",
             "BRIOCHE_CC_LOG": store + ".log",
