@@ -1,4 +1,4 @@
-//! A compile-cache planner: it turns a gcc or clang command line into a compile plan, and bakes it.
+//! A compile-cache planner: it turns a command line of gcc, clang or rustc into a compile plan, and bakes it.
 //!
 //! ```text
 //! argv ──argparse──▶ Invocation ──planner──▶ CompilePlan ──driver, over a transport──▶ outputs in place,
@@ -7,14 +7,14 @@
 //!
 //! | room | holds |
 //! |---|---|
-//! | [`driver`] | the order of steps: who was called, parse, plan, bake each unit, link; and when to stand aside |
+//! | [`driver`] | the order of steps: who was called, parse, plan, bake each unit (the proposal's eight steps, where a host is there), link; and when to stand aside |
 //! | `host` (feature `host`) | serves the socket to a running process, over a session that bakes |
 //! | [`transport`] | where a unit is baked: the local store and the user's own compiler, or a host behind a socket; the protocol |
 //! | [`manifest`] | what a compile read, and whether that still holds |
 //! | [`store`] | content-addressed blobs and records on disk, shared by any number of processes |
 //! | [`toolchain`] | a compiler's identity, by content |
 //! | [`preprocess`] | running `-E`, reading line markers, what text does not show |
-//! | [`planner`] | one unit a source, the link, and what enters a key; pure |
+//! | [`planner`] | one unit a source, the link, what enters a key, and a unit's recipe with its paths mapped; pure |
 //! | [`argparse`] | argv → [`argparse::Invocation`], or [`argparse::Refusal`]s; one table of options; pure |
 //! | [`recipe`], [`paths`], [`world`] | Brioche's data model and hashes; path mapping; files, clock and processes |
 //!

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::context::{refused, unidentified};
 use super::{Aside, CompilerCall, Context, parse};
@@ -17,13 +17,17 @@ use crate::preprocess::{FileFacts, Traits};
 use crate::recipe::digest::{BlobDigest, RecordName};
 use crate::store::Remembered;
 use crate::toolchain::{self, Program};
-use crate::transport::{Baked, CrateJob, Direct, Explanation, Habits, Job, LocalTransport, Transport};
+use crate::transport::{
+    Baked, CrateJob, Direct, Explanation, Habits, Helper, Job, LocalTransport, Transport,
+};
 use crate::world::{Command, Exit, Sink, Stat, Stdin};
 
 /// A crate that is to be baked.
 pub(super) struct PreparedCrate<'a> {
     call: &'a CompilerCall,
     invocation: CrateInvocation,
+    /// What loads the compiler's libraries.
+    loader: Option<PathBuf>,
     /// The directories of the build.
     places: Places,
     /// Those that a result depends on whatever its bytes show.
@@ -72,7 +76,8 @@ impl Context<'_> {
             parts: parts.collect(),
         };
         let terminal = rustix::termios::isatty(rustix::stdio::stderr());
-        Ok(PreparedCrate { call, invocation, places, bound, explanation, terminal })
+        let loader = program.loader().map(Path::to_owned);
+        Ok(PreparedCrate { call, invocation, loader, places, bound, explanation, terminal })
     }
 
     /// What can be refused before the compiler is looked at.
@@ -94,7 +99,7 @@ impl Context<'_> {
 
     fn bake_crate(&self, prepared: &PreparedCrate<'_>, sink: Sink<'_>) -> Result<Exit, Aside> {
         let world = PlacedWorld::new(self.world, &prepared.places);
-        let program = |path: &Path| toolchain::identify_helper(self.world, self, path).ok();
+        let program = |path: &Path, helper| self.helper(prepared, path, helper);
         let krate = prepared.job_of_crate(&program);
         let job = self.crate_job(prepared, krate);
         let digester = CrateDigester(self);
@@ -113,6 +118,16 @@ impl Context<'_> {
             }
         };
         Ok(self.account(&subject, baked))
+    }
+
+    /// Identifies what helped the compiler.
+    fn helper(&self, prepared: &PreparedCrate<'_>, path: &Path, helper: Helper) -> Option<Program> {
+        let found = match (helper, &prepared.loader) {
+            (Helper::Program, _) => toolchain::identify_helper(self.world, self, path),
+            (Helper::Library, Some(loader)) => toolchain::identify_library(self.world, self, path, loader),
+            (Helper::Library, None) => return None,
+        };
+        found.ok()
     }
 
     fn crate_transport<'t>(
@@ -184,7 +199,7 @@ impl Context<'_> {
     /// Whether a crate would hit; if not, why none of the earlier results serves.
     pub(super) fn would_hit_crate(&self, prepared: &PreparedCrate<'_>) -> Result<Direct, Aside> {
         let world = PlacedWorld::new(self.world, &prepared.places);
-        let program = |path: &Path| toolchain::identify_helper(self.world, self, path).ok();
+        let program = |path: &Path, helper| self.helper(prepared, path, helper);
         let job = self.crate_job(prepared, prepared.job_of_crate(&program));
         let digester = CrateDigester(self);
         let digester = PlacedDigester { digester: &digester, places: &prepared.places };
@@ -193,7 +208,10 @@ impl Context<'_> {
 }
 
 impl PreparedCrate<'_> {
-    fn job_of_crate<'k>(&'k self, program: &'k (dyn Fn(&Path) -> Option<Program> + Sync)) -> CrateJob<'k> {
+    fn job_of_crate<'k>(
+        &'k self,
+        program: &'k (dyn Fn(&Path, Helper) -> Option<Program> + Sync),
+    ) -> CrateJob<'k> {
         CrateJob { invocation: &self.invocation, places: &self.places, bound: &self.bound, program }
     }
 

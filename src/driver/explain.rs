@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use super::explain_spawned::{explain_spawned, spawned_recipe};
 use super::unit::unit_name;
 use super::{Aside, CompilerCall, Context, Prepared};
 use crate::argparse::rustc::{RustTool, rust_tool_from_name};
@@ -27,9 +28,13 @@ impl Context<'_> {
             return self.explain_crate(call, tool);
         }
         let prepared = self.prepare(call)?;
+        let host = self.host_for(call);
         let mut text = String::new();
         for unit in &prepared.plan.units {
             let _ = writeln!(text, "{}:", unit.source.path.display());
+            if let Some(host) = &host {
+                text.push_str(&explain_spawned(host.as_ref(), &prepared, unit));
+            }
             match self.explain_unit(&prepared, unit) {
                 Ok(explained) => text.push_str(&explained),
                 Err(Aside::Refused(refusals)) => {
@@ -49,8 +54,13 @@ impl Context<'_> {
         let literal = |text: &OsStr| Template::literal(text.as_encoded_bytes().to_vec());
         let platform = Platform::current()
             .ok_or_else(|| Aside::Error("platform", "Brioche does not know this platform".to_owned()))?;
+        let host = self.host_for(call).and_then(Result::ok);
         let mut text = String::new();
         for unit in &prepared.plan.units {
+            if let Some(recipe) = host.as_ref().and_then(|host| spawned_recipe(host, &prepared, unit).ok()) {
+                let _ = writeln!(text, "{}\t{}", recipe.hash(), recipe.to_json());
+                continue;
+            }
             let keyed = self.key(&prepared, unit)?;
             let input = Artifact::File(File::new(BlobDigest::of(&keyed.preprocessed.text), false));
             let recipe = unit_recipe(&RecipeInputs {

@@ -8,6 +8,7 @@ mod config;
 mod context;
 mod crates;
 mod explain;
+mod explain_spawned;
 mod jobs;
 mod layout;
 mod link;

@@ -28,13 +28,13 @@ use super::{CompilerCall, Context, Log, Prepared};
 use crate::argparse::{Invocation, Output, OutputKind};
 use crate::planner::Unit;
 use crate::planner::places::{Place, Places};
-use crate::planner::recipe::{RecipeInputs, suits, text_suits, unit_recipe};
+use crate::planner::recipe::{RecipeInputs, Unfit, suits, text_suits, unit_recipe};
 use crate::preprocess::{Driver, Outcome, Scratch, may_mislead, preprocess};
 use crate::recipe::digest::ArtifactHash;
-use crate::recipe::{Platform, ProcessTemplate, STDERR, STDOUT, Symbol};
+use crate::recipe::{Platform, ProcessTemplate, Recipe, STDERR, STDOUT, Symbol};
 use crate::store::{Event, Staged};
 use crate::transport::placing::placement;
-use crate::transport::socket::{BakeId, BakeRequest, Client, ClientError, Deadlines};
+use crate::transport::socket::{BAKES, BakeId, BakeRequest, Client, ClientError, Deadlines};
 use crate::transport::wire::{Delivered, Finished, Inputs};
 use crate::world::{Exit, Stream, Transcript, World};
 
@@ -162,29 +162,37 @@ impl<'a> Host<'a> {
     ) -> Vec<Result<Spawned, Local>> {
         let mut done: Vec<Option<Result<Spawned, Local>>> = vec![None; units.len()];
         for (index, (unit, object)) in units.iter().enumerate() {
+            if self.under_way.len() >= BAKES {
+                self.collect(compile, &mut done);
+            }
             match self.submit(compile, index, unit, object) {
                 Ok((bake, baking)) => drop(self.under_way.insert(bake, baking)),
                 Err(local) => done[index] = Some(Err(local)),
             }
         }
         while !self.under_way.is_empty() {
-            match self.client.wait(&mut |_, _, _| ()) {
-                Ok((bake, finished)) => {
-                    let Some(baking) = self.under_way.remove(&bake) else { continue };
-                    let finished = finished.map_err(|error| Local::new("host-error", error));
-                    let finished = finished.and_then(|finished| self.finish(compile, &baking, finished));
-                    done[baking.index] = Some(finished);
-                }
-                Err(error) => {
-                    let lost = Local::from(error);
-                    for baking in std::mem::take(&mut self.under_way).into_values() {
-                        done[baking.index] = Some(Err(lost.clone()));
-                    }
-                }
-            }
+            self.collect(compile, &mut done);
         }
         let lost = || Err(Local::new("host-lost", "the bake did not end"));
         done.into_iter().map(|done| done.unwrap_or_else(lost)).collect()
+    }
+
+    /// Waits for the next bake to end, and sees to its outputs. When the host is lost, all are.
+    fn collect(&mut self, compile: Compile<'_>, done: &mut [Option<Result<Spawned, Local>>]) {
+        match self.client.wait(&mut |_, _, _| ()) {
+            Ok((bake, finished)) => {
+                let Some(baking) = self.under_way.remove(&bake) else { return };
+                let finished = finished.map_err(|error| Local::new("host-error", error));
+                let finished = finished.and_then(|finished| self.finish(compile, &baking, finished));
+                done[baking.index] = Some(finished);
+            }
+            Err(error) => {
+                let lost = Local::from(error);
+                for baking in std::mem::take(&mut self.under_way).into_values() {
+                    done[baking.index] = Some(Err(lost.clone()));
+                }
+            }
+        }
     }
 
     /// Preprocesses a unit, gives its text to the host, and asks for its bake.
@@ -195,16 +203,26 @@ impl<'a> Host<'a> {
         unit: &Unit,
         object: &OsStr,
     ) -> Result<(BakeId, Baking), Local> {
-        let other = |why| Local::new("unfit", why);
-        suits(compile.invocation, unit).map_err(other)?;
         let (text, dependencies) = self.text(compile, unit)?;
-        text_suits(compile.invocation, &text).map_err(other)?;
-        if let Some(place) = self.places.mentioned(&text) {
-            let place = String::from_utf8_lossy(place);
-            let line = format_args!("program data mentions {place}: this unit hits only there");
+        let artifact = self.create(index, &text)?;
+        let recipe = self.recipe(compile, unit, artifact)?;
+        if let Some(data) = self.data(&text, &recipe).first() {
+            let line = format_args!("program data keeps it from hitting elsewhere: {data}");
             self.log.line(self.world, unit.source.path.display(), line);
         }
-        let text = self.create(index, &text)?;
+        let delivery = self.temporary.path().join(format!("output-{index}"));
+        let request = BakeRequest { recipe: &recipe, output: Some(&delivery), detached: false };
+        let bake = self.client.submit(request)?;
+        Ok((bake, Baking { index, outputs: unit.outputs(object), dependencies, delivery }))
+    }
+
+    /// The recipe of a unit with this text.
+    pub(super) fn recipe(
+        &self,
+        compile: Compile<'_>,
+        unit: &Unit,
+        text: ArtifactHash,
+    ) -> Result<Recipe, Local> {
         let recipe = unit_recipe(&RecipeInputs {
             invocation: compile.invocation,
             unit,
@@ -215,15 +233,28 @@ impl<'a> Host<'a> {
             text,
             platform: self.platform,
         });
-        let recipe = recipe.map_err(other)?;
-        let delivery = self.temporary.path().join(format!("output-{index}"));
-        let request = BakeRequest { recipe: &recipe, output: Some(&delivery), detached: false };
-        let bake = self.client.submit(request)?;
-        Ok((bake, Baking { index, outputs: unit.outputs(object), dependencies, delivery }))
+        recipe.map_err(unfit)
+    }
+
+    /// What names a place of this process in a unit's text and options: program data.
+    pub(super) fn data(&self, text: &[u8], recipe: &Recipe) -> Vec<String> {
+        let mut data = self.places.mentions(text);
+        data.extend(self.places.mentions(recipe.to_json().as_bytes()));
+        data
+    }
+
+    /// The path in its artifact of the compiler, as it is in recipes.
+    pub(super) fn compiler(&self) -> &ProcessTemplate {
+        &self.compiler
     }
 
     /// A unit's preprocessed text, mapped, and its dependency file as the preprocessor wrote it.
-    fn text(&self, compile: Compile<'_>, unit: &Unit) -> Result<(Vec<u8>, Option<Vec<u8>>), Local> {
+    pub(super) fn text(
+        &self,
+        compile: Compile<'_>,
+        unit: &Unit,
+    ) -> Result<(Vec<u8>, Option<Vec<u8>>), Local> {
+        suits(compile.invocation, unit).map_err(unfit)?;
         let maps = self.places.macro_maps(compile.invocation);
         let scratch = Scratch { directory: self.temporary.path(), redirects: &[], options: &maps };
         let Compile { driver, invocation, .. } = compile;
@@ -238,6 +269,7 @@ impl<'a> Host<'a> {
                         "the compiler may find the indentation misleading",
                     ));
                 }
+                text_suits(invocation, &preprocessed.text).map_err(unfit)?;
                 Ok((self.places.map_text(&preprocessed.text).into_owned(), preprocessed.dependencies))
             }
             Outcome::Done(_) => Err(Local::new("diagnostics", "the preprocessor has something to say")),
@@ -294,6 +326,13 @@ impl<'a> Host<'a> {
     }
 }
 
+impl Prepared<'_> {
+    /// What is to be compiled, for a host.
+    pub(super) fn compile(&self) -> Compile<'_> {
+        Compile { driver: self.driver(), invocation: &self.invocation, directory: &self.directory }
+    }
+}
+
 impl Context<'_> {
     /// Has a host bake the units, where one is there: gives how each ended that is done.
     pub(super) fn spawn(
@@ -312,11 +351,7 @@ impl Context<'_> {
                 return nothing();
             }
         };
-        let compile = Compile {
-            driver: prepared.driver(),
-            invocation: &prepared.invocation,
-            directory: &prepared.directory,
-        };
+        let compile = prepared.compile();
         let units = prepared.plan.units.iter().zip(objects).map(|(unit, object)| (unit, object.as_os_str()));
         let spawned = host.bake(compile, &units.collect::<Vec<_>>());
         let sources = prepared.plan.units.iter().map(|unit| &unit.source.path);
@@ -349,6 +384,10 @@ impl Context<'_> {
     fn count_local(&self, subject: &OsStr, Local { token, why }: &Local) {
         self.log.line(self.world, subject.display(), format_args!("here ({token}): {why}"));
     }
+}
+
+fn unfit(why: Unfit) -> Local {
+    Local::new("unfit", why)
 }
 
 /// `PATH` for a bake: the entries in which gcc finds the compiler's companions, as far as they are in artifacts.

@@ -142,7 +142,7 @@ pub fn configuration(config: &Config) -> String {
     } = config;
     let mut text = String::new();
     let mut line = |name: &str, value: &dyn std::fmt::Display| {
-        let _ = writeln!(text, "{name:<20} {value}");
+        let _ = writeln!(text, "{name:<24} {value}");
     };
     line("BRIOCHE_CC_DIR", &shown(dir.as_deref()));
     line("BRIOCHE_CC_MAX_SIZE", &format_args!("{max_size} ({})", limit(*max_size)));
@@ -152,7 +152,9 @@ pub fn configuration(config: &Config) -> String {
     line("BRIOCHE_CC_VERIFY", &u8::from(*verify));
     let base_dirs = base_dirs.directories().join(&b':');
     line("BRIOCHE_CC_BASE_DIRS", &String::from_utf8_lossy(&base_dirs));
-    line("host", &shown(host.as_deref()));
+    // Set but not to be used is as good as not set.
+    line("BRIOCHE_HOST_SOCKET_PATH", &shown(host.as_deref()));
+    line("BRIOCHE_CC_SPAWN_RECIPES", &u8::from(host.is_some()));
     line("BRIOCHE_CC_LOG", &shown(log.as_deref()));
     for complaint in complaints {
         line("not understood:", complaint);

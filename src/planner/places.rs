@@ -142,10 +142,22 @@ impl Places {
         })
     }
 
-    /// The first path of a place that these bytes mention, to the end of its root: what keeps them from being
-    /// the same elsewhere.
+    /// The paths of places that these bytes mention, each once, as far as they go: program data, which keeps a
+    /// unit from being the same elsewhere.
     #[must_use]
-    pub fn mentioned(&self, bytes: &[u8]) -> Option<&[u8]> {
-        self.0.roots().map(|(root, _)| root).find(|root| memmem::find(bytes, root).is_some())
+    pub fn mentions(&self, bytes: &[u8]) -> Vec<String> {
+        let goes_on = |byte: &&u8| byte.is_ascii_alphanumeric() || b"/._-+@~%,:=".contains(byte);
+        let mut found: Vec<(usize, String)> = Vec::new();
+        for (root, _) in self.0.roots() {
+            for at in memmem::find_iter(bytes, root) {
+                let length = bytes[at..].iter().take_while(goes_on).count().max(root.len());
+                let path = String::from_utf8_lossy(&bytes[at..at + length]).into_owned();
+                if found.iter().all(|(place, other)| *place != at && *other != path) {
+                    found.push((at, path));
+                }
+            }
+        }
+        found.sort();
+        found.into_iter().map(|(_, path)| path).collect()
     }
 }

@@ -6,6 +6,7 @@ mod code;
 mod facts;
 mod indentation;
 pub mod markers;
+mod rules;
 mod tokens;
 
 use std::ffi::OsString;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 pub use code::differs_in_code;
 pub use facts::{FileFacts, Traits};
 pub use indentation::may_mislead;
+pub use rules::Rules;
 
 use crate::argparse::{Debug, Family, Invocation, Refusal, Role, Source};
 use crate::world::{Command, Environment, Exit, Recording, Redirect, Stdin, Stream, World};

@@ -45,7 +45,7 @@ mod watch;
 pub use cpu::cpu_identity;
 pub use error::ToolchainError;
 pub use memo::Memo;
-pub use program::{Program, identify_helper, identify_program};
+pub use program::{Program, identify_helper, identify_library, identify_program};
 pub use request::{Frontend, Part, Request, Toolchain};
 
 use crate::argparse::Family;

@@ -36,6 +36,13 @@ impl Program {
         Self { digest: ToolchainDigest::of(encoding.bytes()), parts, absent }
     }
 
+    /// The loader that it is loaded by.
+    #[must_use]
+    pub fn loader(&self) -> Option<&Path> {
+        let loader = self.parts.iter().find(|part| part.name.contains(":ld-linux"));
+        loader.map(|part| part.path.as_path())
+    }
+
     /// Whether it loads the C library that this program was made for, so that a library of ours can be loaded
     /// into it as well.
     #[must_use]
@@ -61,6 +68,19 @@ pub fn identify_program(world: &dyn World, memo: &dyn Memo, path: &Path) -> Resu
 /// As [`identify_program`].
 pub fn identify_helper(world: &dyn World, memo: &dyn Memo, path: &Path) -> Result<Program, ToolchainError> {
     identify(world, memo, path, &|survey| libraries::add_program(survey, NAME, path).map(|_| ()))
+}
+
+/// Identifies a library that a program with this loader opens, remembered the same way.
+///
+/// # Errors
+/// As [`identify_program`].
+pub fn identify_library(
+    world: &dyn World,
+    memo: &dyn Memo,
+    path: &Path,
+    loader: &Path,
+) -> Result<Program, ToolchainError> {
+    identify(world, memo, path, &|survey| libraries::add_plugin(survey, NAME, path, Some(loader)))
 }
 
 type Look<'l> = &'l dyn Fn(&mut Survey<'_>) -> Result<(), ToolchainError>;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::outputs::Written;
-use super::{CrateJob, Job, Kept, LocalTransport, TransportError};
+use super::{CrateJob, Helper, Job, Kept, LocalTransport, TransportError};
 use crate::argparse::OutputKind;
 use crate::argparse::rustc::{RustTool, SearchKind, rust_tool_from_name};
 use crate::manifest::ALL_VARIABLES;
@@ -122,7 +122,7 @@ impl LocalTransport<'_> {
         recording: Recording,
     ) -> Result<(Recording, Trail), Kept> {
         let adapter = Adapter::new(self, job, krate);
-        adapter.check_clock(&recording)?;
+        Adapter::check_clock(&recording)?;
         adapter.check_memory(&recording)?;
         let mut trail = Trail { further: adapter.further(&recording)?, bound: Vec::new() };
         trail.bound = adapter.beside(&recording);
@@ -179,10 +179,15 @@ impl<'a> Adapter<'a> {
         self.incremental.as_ref().is_some_and(|directory| path.starts_with(directory))
     }
 
-    /// Refuses what a macro may have made of the time. The compiler itself asks for it only to name its
-    /// sessions, so that there a macro that asks can't be told.
-    fn check_clock(&self, recording: &Recording) -> Result<(), Kept> {
-        let timed = self.incremental.is_none() && recording.timed.iter().any(|program| is_compiler(program));
+    /// Refuses what a macro may have made of the time. The compiler itself asks for it only to name sessions and
+    /// reports of crashes.
+    fn check_clock(recording: &Recording) -> Result<(), Kept> {
+        let own = |object: &Path| {
+            let name = object.file_name().unwrap_or_default().as_bytes();
+            is_compiler(object)
+                || [&b"librustc_driver-"[..], b"libLLVM"].iter().any(|own| name.starts_with(own))
+        };
+        let timed = recording.timed.iter().any(|(program, object)| is_compiler(program) && !own(object));
         if recording.clock || timed { Err(Kept::Timed) } else { Ok(()) }
     }
 
@@ -276,18 +281,22 @@ impl<'a> Adapter<'a> {
         let mut names = recording.variables.clone();
         let lists = |access: &Access| {
             let What::Read(stat) = access.what else { return false };
-            let is_library = access.path.extension().is_some_and(|extension| extension == "so");
-            let loaded = is_library
-                && is_compiler(&access.program)
-                && !access.path.starts_with(self.sysroot())
-                && !self.outputs.contains(&self.absolute(&access.path));
             let facts = || self.transport.digester.facts(&access.path, &stat);
-            loaded && facts().map_or(true, |facts| facts.traits.has(Traits::ENVIRONMENT))
+            self.is_loaded(access) && facts().map_or(true, |facts| facts.traits.has(Traits::ENVIRONMENT))
         };
         if recording.accesses.iter().any(lists) {
             names.push(ALL_VARIABLES.into());
         }
         names
+    }
+
+    /// Whether a file is a library that the compiler may have loaded, so that macros in it ran.
+    fn is_loaded(&self, access: &Access) -> bool {
+        matches!(access.what, What::Read(_))
+            && access.path.extension().is_some_and(|extension| extension == "so")
+            && is_compiler(&access.program)
+            && !access.path.starts_with(self.sysroot())
+            && !self.outputs.contains(&self.absolute(&access.path))
     }
 
     /// Where the compiler's own libraries are.
@@ -297,8 +306,14 @@ impl<'a> Adapter<'a> {
 
     /// The programs that were run beside the compiler, with their libraries.
     fn helpers(&self, recording: &Recording, accesses: &mut Vec<Access>) -> Result<(), Kept> {
-        for program in recording.programs.iter().filter(|program| ***program != *recording.program) {
-            let found = (self.krate.program)(program).ok_or(Kept::NotRecorded)?;
+        let programs = recording.programs.iter().filter(|program| ***program != *recording.program);
+        let programs = programs.map(|program| (Arc::clone(program), Helper::Program));
+        // What a library of macros loads, the loader opens.
+        let libraries = recording.accesses.iter().filter(|access| self.is_loaded(access));
+        let libraries = libraries.map(|access| (self.absolute(&access.path).into(), Helper::Library));
+        for (program, helper) in programs.chain(libraries) {
+            let program: &Arc<Path> = &program;
+            let found = (self.krate.program)(program, helper).ok_or(Kept::NotRecorded)?;
             for part in &found.parts {
                 let stat = self.transport.world.stat(&part.path).map_err(|_| Kept::InputsChanged)?;
                 let what = What::Read(stat);

@@ -111,6 +111,15 @@ pub struct Job<'a> {
     pub krate: Option<CrateJob<'a>>,
 }
 
+/// How the compiler is helped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Helper {
+    /// By a program that it runs.
+    Program,
+    /// By a library that it loads.
+    Library,
+}
+
 /// What there is to know of a crate that is baked.
 #[derive(Clone, Copy)]
 pub struct CrateJob<'a> {
@@ -120,8 +129,8 @@ pub struct CrateJob<'a> {
     pub places: &'a Places,
     /// Those, by their index, on which a result depends whatever its bytes show.
     pub bound: &'a [usize],
-    /// Identifies a program that the compiler ran.
-    pub program: &'a (dyn Fn(&Path) -> Option<Program> + Sync),
+    /// Identifies a program that the compiler ran, or a library of macros that it loaded.
+    pub program: &'a (dyn Fn(&Path, Helper) -> Option<Program> + Sync),
 }
 
 /// The preprocessed text of a unit.

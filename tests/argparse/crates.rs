@@ -138,6 +138,7 @@ fn what_is_not_known_is_refused() {
         ("a.rs --crate-type lib,cdylib -o x", "driver-error"),
         ("a.rs -g -C split-debuginfo=unpacked", "split-debuginfo"),
         ("a.rs --crate-type dylib -C target-feature=+crt-static", "static-library-loaded"),
+        ("a.rs -o /dev/null", "output-is-device"),
         ("a.rs --print native-static-libs=x", "prints-to-file"),
     ];
     for (line, token) in cases {

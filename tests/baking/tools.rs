@@ -149,8 +149,8 @@ fn the_configuration_is_shown() {
     let bench = Bench::new();
     let output = bench.wrapper(&["--config"]).env("BRIOCHE_CC_MAX_SIZE", "2G").output().expect("it runs");
     let shown = text(&output);
-    assert!(shown.contains(&format!("BRIOCHE_CC_DIR       {}", bench.store().display())), "{shown}");
-    assert!(shown.contains("BRIOCHE_CC_MAX_SIZE  2147483648"), "{shown}");
+    assert!(shown.contains(&format!("BRIOCHE_CC_DIR           {}", bench.store().display())), "{shown}");
+    assert!(shown.contains("BRIOCHE_CC_MAX_SIZE      2147483648"), "{shown}");
     let output = bench.wrapper(&["--config"]).env("BRIOCHE_CC_MAX_SIZE", "lots").output().expect("it runs");
     assert!(text(&output).contains("BRIOCHE_CC_MAX_SIZE=lots is no size"));
 }
@@ -172,4 +172,14 @@ fn help_and_version_are_printed_and_nonsense_is_not_understood() {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(said.starts_with("error: "), "{args:?}: {said}");
     }
+}
+
+#[test]
+fn an_answer_that_can_not_be_written_is_an_error() {
+    let bench = Bench::new();
+    let full = std::fs::File::options().write(true).open("/dev/full").expect("a device that is always full");
+    let output = bench.wrapper(&["--show-stats"]).stdout(full).output().expect("it runs");
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.starts_with("brioche-cc: standard output: No space left on device"), "{said}");
 }

@@ -142,6 +142,9 @@ fn a_macro_that_asks_for_the_time_or_writes_is_not_kept() {
         assert_eq!(bench.counted(&line(USER)), (0, 0));
     }
     assert_eq!(bench.statistics().refused("time-of-day"), 2, "{}", bench.log());
+    // The compiler itself asks for it here.
+    let incremental = format!("{USER} -C incremental=sessions");
+    assert_eq!(bench.counted(&line(&incremental)), (0, 0), "{}", bench.log());
     bench.write("user.rs", "fn main() { println!(\"{:?}\", macros::writes!()); }\n");
     for _ in 0..2 {
         bench.remove("made/side.txt");
@@ -149,4 +152,34 @@ fn a_macro_that_asks_for_the_time_or_writes_is_not_kept() {
         assert!(bench.exists("made/side.txt"));
     }
     assert_eq!(bench.statistics().refused("wrote-more"), 2, "{}", bench.log());
+}
+
+/// What a library of macros needs, the loader opens, unseen by the compiler.
+#[test]
+fn a_library_that_macros_need_counts() {
+    let bench = Bench::new();
+    let library = |value: u32| {
+        bench.write("value.c", format!("int value(void) {{ return {value}; }}\n"));
+        assert!(bench.bare(&["cc", "-shared", "-fPIC", "value.c", "-o", "libvalue.so"]).status.success());
+    };
+    library(1);
+    bench.write(
+        "macros.rs",
+        "extern crate proc_macro;\nextern \"C\" { fn value() -> i32; }\n#[proc_macro] pub fn value_of(_: \
+         proc_macro::TokenStream) -> proc_macro::TokenStream { format!(\"{}i32\", unsafe { value() })\
+         .parse().unwrap() }\n",
+    );
+    let work = bench.work().display().to_string();
+    let rpath = format!("link-arg=-Wl,-rpath,{work}");
+    let mut compile = line("macros.rs --crate-type proc-macro --crate-name macros -L native=. -l value");
+    compile.extend(["-C", &rpath]);
+    bench.ok(&compile);
+    bench.write("user.rs", "fn main() { println!(\"{:?}\", macros::value_of!()); }\n");
+    let user = line("user.rs --edition 2021 --crate-type bin --crate-name user --extern macros=libmacros.so");
+    bench.misses(&user);
+    bench.hits(&user);
+    assert_eq!(said(&bench), "1");
+    library(2);
+    bench.misses(&user);
+    assert_eq!(said(&bench), "2");
 }

@@ -18,6 +18,7 @@ use bakeplan::recipe::{Artifact, File, Platform, Template};
 use bakeplan::world::Environment;
 
 mod mapping;
+mod rules;
 mod spawned;
 
 fn planned(line: &str) -> (Invocation, CompilePlan) {

@@ -3,6 +3,7 @@
 mod host;
 mod layout;
 mod mapping;
+mod prefix;
 mod words;
 
 use std::os::unix::fs::PermissionsExt;

@@ -10,7 +10,13 @@ use crate::argparse::{Output, OutputKind};
 /// Fills in the outputs of an invocation.
 pub(super) fn name_all(invocation: &mut CrateInvocation) {
     match names(invocation) {
-        Ok(outputs) => invocation.outputs = outputs,
+        Ok(outputs) => {
+            let device = outputs.iter().find(|output| Path::new(&output.path).starts_with("/dev"));
+            if let Some(device) = device.map(|output| output.path.clone()) {
+                invocation.refuse("output-is-device", device, "what goes there is no file");
+            }
+            invocation.outputs = outputs;
+        }
         Err((token, argument, why)) => invocation.refuse(token, argument, why),
     }
 }
