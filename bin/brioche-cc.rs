@@ -22,6 +22,8 @@ mod cli;
 #[unsafe(no_mangle)]
 extern "C" fn main() -> i32 {
     occupy_closed_descriptors();
+    // A limit of files' sizes is the compiler's to meet, with its own signal; ours is to see an error.
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
     wrapper()
 }
 
@@ -119,6 +121,11 @@ fn broken(message: &str) -> i32 {
 /// Writes all of it, waiting where a pipe does not block. A reader that is gone is no error of ours, and
 /// no end either while a compiler is at work.
 fn say(stream: Stream, bytes: &[u8]) {
+    let _ = try_to_say(stream, bytes);
+}
+
+/// As [`say`], for whom an answer that can't be written is none.
+fn try_to_say(stream: Stream, bytes: &[u8]) -> rustix::io::Result<()> {
     static HEEDLESS: Once = Once::new();
     HEEDLESS.call_once(|| {
         let _ = signal_hook::flag::register(signal_hook::consts::SIGPIPE, Arc::default());
@@ -128,7 +135,7 @@ fn say(stream: Stream, bytes: &[u8]) {
         Stream::Stdout => out.as_fd(),
         Stream::Stderr => err.as_fd(),
     };
-    let _ = write_all(fd, bytes);
+    write_all(fd, bytes)
 }
 
 fn write_all(fd: BorrowedFd<'_>, mut bytes: &[u8]) -> rustix::io::Result<()> {

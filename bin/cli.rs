@@ -91,8 +91,14 @@ pub(crate) fn run(world: &RealWorld, call: &Call) -> i32 {
     }
     match answer(world, call, &cli) {
         Ok((text, code)) => {
-            super::say(Stream::Stdout, text.as_bytes());
-            code
+            match super::try_to_say(Stream::Stdout, text.as_bytes()) {
+                // Who reads no further has what they want.
+                Ok(()) | Err(rustix::io::Errno::PIPE) => code,
+                Err(error) => {
+                    super::say(Stream::Stderr, format!("brioche-cc: standard output: {error}\n").as_bytes());
+                    1
+                }
+            }
         }
         Err(error) => {
             super::say(Stream::Stderr, format!("brioche-cc: {error}\n").as_bytes());

@@ -10,11 +10,20 @@ unsafe extern "C" {
     pub(crate) static mut environ: *mut *mut c_char;
     pub(crate) fn __errno_location() -> *mut c_int;
     pub(crate) fn abort() -> !;
+    pub(crate) fn dladdr(address: *const c_void, found: *mut Object) -> c_int;
     pub(crate) fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void;
     pub(crate) fn fileno(stream: *mut c_void) -> c_int;
     pub(crate) fn mmap(at: *mut c_void, size: usize, prot: c_int, flags: c_int, fd: c_int, offset: i64) -> *mut c_void;
     pub(crate) fn strlen(text: *const c_char) -> usize;
     pub(crate) fn syscall(number: c_long, ...) -> c_long;
+}
+
+/// `Dl_info`: the object that an address lies in.
+#[repr(C)]
+pub(crate) struct Object {
+    pub(crate) path: *const c_char,
+    pub(crate) base: *const c_void,
+    pub(crate) rest: [*const c_void; 2],
 }
 
 pub(crate) const RTLD_NEXT: *mut c_void = -1_isize as *mut c_void;

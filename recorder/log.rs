@@ -53,7 +53,7 @@ pub(super) const LISTED: u32 = 10;
 pub(super) const WRITTEN: u32 = 11;
 /// A variable of the environment was asked for; its name stands in place of a path.
 pub(super) const VARIABLE: u32 = 12;
-/// The time of day was asked for.
+/// The time of day was asked for; the path is that of the object whose code did.
 pub(super) const TIME: u32 = 13;
 
 /// Where the records begin.

@@ -1,5 +1,6 @@
 """The compile caches that are measured, a row each, and how one of them is started, stopped and emptied."""
 
+import contextlib
 import dataclasses
 import os
 import shutil
@@ -98,9 +99,16 @@ def timed(argv, env, cwd=None, outputs=()):
     return time.perf_counter() - begun, used.ru_utime + used.ru_stime, status
 
 
-def scratch():
-    """A directory for everything; what a measurement leaves there is of no use after it."""
-    return tempfile.TemporaryDirectory(prefix="peers.", ignore_cleanup_errors=True)
+@contextlib.contextmanager
+def bench(names):
+    """A directory for everything, and the caches in it; their servers end with it."""
+    with tempfile.TemporaryDirectory(prefix="peers.", ignore_cleanup_errors=True) as directory:
+        tools = caches(names, directory)
+        try:
+            yield directory, tools
+        finally:
+            for tool in tools.values():
+                tool.close()
 
 
 def tenth(values):

@@ -17,7 +17,7 @@ import statistics
 import subprocess
 import time
 
-from caches import ROWS, caches, conditions, ratio, scratch, table, tenth, timed
+from caches import ROWS, bench, conditions, ratio, table, tenth, timed
 from cases import cases
 
 MILLI = 1e3
@@ -128,8 +128,7 @@ def main():
     parser.add_argument("--misses", type=int, default=15, help="of the first two files; a third of it of the others")
     parser.add_argument("caches", nargs="*")
     arguments = parser.parse_args()
-    with scratch() as directory:
-        tools = caches(["bare", *(name for name in arguments.caches or ROWS if name != "bare")], directory)
+    with bench(["bare", *(name for name in arguments.caches or ROWS if name != "bare")]) as (directory, tools):
         known = cases(directory)
         work = os.path.join(directory, "work")
         os.makedirs(work)
@@ -146,8 +145,6 @@ def main():
                 few = arguments.misses if name in ("tiny", "headers") else max(2, arguments.misses // 3)
                 missed = [(kind, cold(case, family, tools, few, kind == "unseen")) for kind in ("edited", "unseen")]
                 tell(case, family, wall, cpu, missed)
-        for tool in tools.values():
-            tool.close()
     conditions()
 
 

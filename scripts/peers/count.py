@@ -12,7 +12,7 @@ import os
 import re
 import subprocess
 
-from caches import ROWS, caches, scratch, table, timed
+from caches import ROWS, bench, table, timed
 from cases import cases
 from compile import empty_program, write
 
@@ -45,8 +45,7 @@ def main():
     parser.add_argument("--cases", default="tiny,headers,cxx,sqlite")
     parser.add_argument("caches", nargs="*")
     arguments = parser.parse_args()
-    with scratch() as directory:
-        tools = caches([name for name in arguments.caches or ROWS if name != "bare"], directory)
+    with bench([name for name in arguments.caches or ROWS if name != "bare"]) as (directory, tools):
         known = cases(directory)
         os.chdir(directory)
         empty = empty_program(directory)

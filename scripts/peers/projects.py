@@ -5,7 +5,7 @@ Every build stands in the same directory, made anew; the caches take turns in ra
 timed, not its configuration. Sources come as scripts/transparent.py gets them. The archives and objects that a
 build leaves must be those of the bare build. Otherwise as compile.py; CMake and ninja are needed too.
 
-    scripts/peers/projects.py [--projects lua,zlib-ng,jsoncpp] [--repeats 3] [CACHE…]
+    scripts/peers/projects.py [--projects lua,brotli,jsoncpp] [--repeats 3] [CACHE…]
 """
 
 import argparse
@@ -22,8 +22,8 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
 
-from caches import ROWS, caches, conditions, scratch, table
-from transparent import Sources, crate, debian
+from caches import ROWS, bench, conditions, table
+from transparent import Sources, debian
 
 CONFIGURE = ["cmake", "-GNinja", "-Ssource", "-Bbuild", "-DCMAKE_BUILD_TYPE=RelWithDebInfo"]
 MAKE = ["make", "-s", "-j2", "-C", "source/src", "linux", "AR=ar rcD"]
@@ -57,7 +57,7 @@ def make(program):
 
 PROJECTS = {
     "lua": Project("lua 5.4, C, make, in the tree", debian("lua5.4"), None, make),
-    "zlib-ng": Project("zlib-ng, C, CMake and ninja, out of the tree", crate("libz-sys", "src/zlib-ng"), cmake("-DZLIB_ENABLE_TESTS=OFF", "-DWITH_GTEST=OFF"), ninja),
+    "brotli": Project("brotli, C, CMake and ninja, out of the tree", debian("brotli"), cmake(), ninja),
     "jsoncpp": Project("jsoncpp, C++, CMake and ninja, out of the tree", debian("libjsoncpp"), cmake("-DJSONCPP_WITH_POST_BUILD_UNITTEST=OFF"), ninja),
 }
 
@@ -94,8 +94,9 @@ def objects(place):
     for directory, _, files in os.walk(place):
         for name in files:
             if name.endswith(".o"):
-                with open(os.path.join(directory, name), "rb") as file:
-                    made[name] = hashlib.sha256(file.read()).digest()
+                path = os.path.join(directory, name)
+                with open(path, "rb") as file:
+                    made[path] = hashlib.sha256(file.read()).digest()
     return made
 
 
@@ -138,14 +139,13 @@ def tell(project, times, wrong, count):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--projects", default="lua,zlib-ng,jsoncpp")
+    parser.add_argument("--projects", default="lua,brotli,jsoncpp")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("caches", nargs="*")
     arguments = parser.parse_args()
     default = [name for name in ROWS if name != "ccache, file stats"]
-    with scratch() as directory:
-        tools = caches(["bare", *(name for name in arguments.caches or default if name != "bare")], directory)
-        sources = Sources(directory, ["libz-sys"])
+    with bench(["bare", *(name for name in arguments.caches or default if name != "bare")]) as (directory, tools):
+        sources = Sources(directory, [])
         for name in arguments.projects.split(","):
             project = PROJECTS[name]
             origin = project.fetch(sources)

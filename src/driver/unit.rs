@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::{Aside, Context, Prepared};
 use crate::argparse::{Debug, Family, Refusal};
@@ -298,7 +299,7 @@ impl Context<'_> {
         let subject = subject.display();
         match baked {
             Baked::Hit(hit) => {
-                let saved = std::time::Duration::from_millis(hit.saved);
+                let saved = Duration::from_millis(hit.saved);
                 let (event, how) = match hit.how {
                     How::Direct => (Event::HitExact { saved }, "exact"),
                     How::Exact => (Event::HitExact { saved }, "exact, preprocessed"),
@@ -315,10 +316,14 @@ impl Context<'_> {
                     Kept::Timed => self.store.record(&Event::Refused { token: "time-of-day" }),
                     Kept::WroteMore => self.store.record(&Event::Refused { token: "wrote-more" }),
                     Kept::StoreFailed => self.store.record(&Event::Error { token: "store" }),
+                    Kept::Verified { same: true } => {
+                        self.store.record(&Event::HitExact { saved: Duration::ZERO });
+                    }
                     Kept::Verified { same: false } => self.store.record(&Event::Difference),
                     _ => self.store.record(&Event::Miss),
                 }
-                self.log.line(self.world, subject, format_args!("miss ({kept}), {exit}"));
+                let what = if matches!(kept, Kept::Verified { same: true }) { "hit" } else { "miss" };
+                self.log.line(self.world, subject, format_args!("{what} ({kept}), {exit}"));
                 exit
             }
         }

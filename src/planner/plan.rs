@@ -86,6 +86,7 @@ pub fn plan(invocation: &Invocation) -> Result<CompilePlan, Vec<Refusal>> {
     } else if invocation.sources.iter().all(|source| !source.refusals.is_empty()) {
         refusals.extend(invocation.sources.iter().flat_map(|source| source.refusals.clone()));
     }
+    refusals.extend(invocation.sources.iter().filter_map(overwrites_itself));
     if !refusals.is_empty() {
         return Err(refusals);
     }
@@ -96,6 +97,14 @@ pub fn plan(invocation: &Invocation) -> Result<CompilePlan, Vec<Refusal>> {
     });
     let ordered = shares_outputs(&invocation.sources);
     Ok(CompilePlan { units: units.collect(), link: links.then(|| link_step(invocation)), ordered })
+}
+
+/// A source of which two outputs are one file: which of them stays is a matter of the compiler's order.
+fn overwrites_itself(source: &Source) -> Option<Refusal> {
+    let written: Vec<_> = source.outputs.iter().filter(|output| !output.is_discarded()).collect();
+    let twice = |(index, output): &(usize, &&Output)| written[..*index].iter().any(|o| o.path == output.path);
+    let (_, output) = written.iter().enumerate().find(twice)?;
+    Some(Refusal::new("same-output", output.path.clone(), "two outputs of one source have this name"))
 }
 
 /// Whether two sources write one file.

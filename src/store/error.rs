@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 #[non_exhaustive]
 pub enum StoreError {
     /// Another version of the program has taken the directory over.
-    #[error("{} holds a store of version {found:?}; this program knows version {}", .dir.display(), super::layout::VERSION)]
+    #[error("{} holds a store of version {found:?}; this program knows version {}; remove the directory to start anew", .dir.display(), super::layout::VERSION)]
     Version {
         /// The store's directory.
         dir: PathBuf,

@@ -122,7 +122,7 @@ impl LocalTransport<'_> {
         recording: Recording,
     ) -> Result<(Recording, Trail), Kept> {
         let adapter = Adapter::new(self, job, krate);
-        adapter.check_clock(&recording)?;
+        Adapter::check_clock(&recording)?;
         adapter.check_memory(&recording)?;
         let mut trail = Trail { further: adapter.further(&recording)?, bound: Vec::new() };
         trail.bound = adapter.beside(&recording);
@@ -179,10 +179,15 @@ impl<'a> Adapter<'a> {
         self.incremental.as_ref().is_some_and(|directory| path.starts_with(directory))
     }
 
-    /// Refuses what a macro may have made of the time. The compiler itself asks for it only to name its
-    /// sessions, so that there a macro that asks can't be told.
-    fn check_clock(&self, recording: &Recording) -> Result<(), Kept> {
-        let timed = self.incremental.is_none() && recording.timed.iter().any(|program| is_compiler(program));
+    /// Refuses what a macro may have made of the time. The compiler itself asks for it only to name sessions and
+    /// reports of crashes.
+    fn check_clock(recording: &Recording) -> Result<(), Kept> {
+        let own = |object: &Path| {
+            let name = object.file_name().unwrap_or_default().as_bytes();
+            is_compiler(object)
+                || [&b"librustc_driver-"[..], b"libLLVM"].iter().any(|own| name.starts_with(own))
+        };
+        let timed = recording.timed.iter().any(|(program, object)| is_compiler(program) && !own(object));
         if recording.clock || timed { Err(Kept::Timed) } else { Ok(()) }
     }
 

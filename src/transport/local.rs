@@ -177,9 +177,10 @@ impl LocalTransport<'_> {
         let Ok(learned) = self.learn(recording, text.started) else { return };
         let mut product = product.clone();
         for (kept, output) in product.outputs.iter_mut().zip(&job.outputs) {
-            let fresh = super::outputs::fresh_dependencies(job, output).filter(|_| !output.is_discarded());
-            if let Some(bytes) = fresh {
-                kept.blob = self.store.put_blob(bytes).ok();
+            // Another invocation's is not this one's, and one that is discarded is not kept at all.
+            if let Some(bytes) = super::outputs::fresh_dependencies(job, output) {
+                let wanted = Some(bytes).filter(|_| !output.is_discarded());
+                kept.blob = wanted.and_then(|bytes| self.store.put_blob(bytes).ok());
             }
         }
         // Not kept means preprocessed again next time.

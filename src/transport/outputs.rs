@@ -41,7 +41,7 @@ impl LocalTransport<'_> {
                 (None, Some(blob)) => self.store.stage(blob, &path, kept.executable, placement)?,
             };
             let Some(ready) = ready else { return Ok(None) };
-            staged.push(ready);
+            staged.push((output.kind, ready));
         }
         for (name, kept) in &product.further {
             let path = self.world.absolute(Path::new(OsStr::from_bytes(name)));
@@ -50,9 +50,11 @@ impl LocalTransport<'_> {
             let Some(ready) = self.store.stage(blob, &path, kept.executable, placement)? else {
                 return Ok(None);
             };
-            staged.push(ready);
+            staged.push((kept.kind, ready));
         }
-        Ok(Some(staged))
+        // Where a dependency file can't be written, compilers leave no object either.
+        staged.sort_by_key(|(kind, _)| *kind != OutputKind::Dependencies);
+        Ok(Some(staged.into_iter().map(|(_, staged)| staged).collect()))
     }
 
     pub(super) fn output_stat(&self, output: &Output) -> Option<Stat> {

@@ -23,8 +23,9 @@ pub struct Recording {
     pub variables: Vec<OsString>,
     /// Variables whose values decide nothing here, whoever asks for them.
     pub unasked: Vec<OsString>,
-    /// The programs that asked for the time of day.
-    pub timed: Vec<Arc<Path>>,
+    /// The programs that asked for the time of day, each with the object in it whose code did: itself or a
+    /// library.
+    pub timed: Vec<(Arc<Path>, PathBuf)>,
     /// What was started, as it was asked for: by path, or by a name that is looked up on `PATH`.
     pub started: Vec<PathBuf>,
 }

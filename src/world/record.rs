@@ -211,7 +211,7 @@ impl<'b> Reader<'b> {
             }
             log::TIME => {
                 let (_, program) = self.programs.get(&process)?;
-                distinct(&mut self.recording.timed, Arc::clone(program));
+                distinct(&mut self.recording.timed, (Arc::clone(program), path()));
                 return Some(());
             }
             _ => {}

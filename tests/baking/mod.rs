@@ -2,6 +2,7 @@
 
 mod calling;
 mod concurrency;
+mod dependencies;
 mod explain;
 mod faults;
 mod further;

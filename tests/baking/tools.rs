@@ -173,3 +173,13 @@ fn help_and_version_are_printed_and_nonsense_is_not_understood() {
         assert!(said.starts_with("error: "), "{args:?}: {said}");
     }
 }
+
+#[test]
+fn an_answer_that_can_not_be_written_is_an_error() {
+    let bench = Bench::new();
+    let full = std::fs::File::options().write(true).open("/dev/full").expect("a device that is always full");
+    let output = bench.wrapper(&["--show-stats"]).stdout(full).output().expect("it runs");
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.starts_with("brioche-cc: standard output: No space left on device"), "{said}");
+}

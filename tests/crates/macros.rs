@@ -142,6 +142,9 @@ fn a_macro_that_asks_for_the_time_or_writes_is_not_kept() {
         assert_eq!(bench.counted(&line(USER)), (0, 0));
     }
     assert_eq!(bench.statistics().refused("time-of-day"), 2, "{}", bench.log());
+    // The compiler itself asks for it here.
+    let incremental = format!("{USER} -C incremental=sessions");
+    assert_eq!(bench.counted(&line(&incremental)), (0, 0), "{}", bench.log());
     bench.write("user.rs", "fn main() { println!(\"{:?}\", macros::writes!()); }\n");
     for _ in 0..2 {
         bench.remove("made/side.txt");
