@@ -28,7 +28,7 @@ fn told(
     unit: &Unit,
 ) -> Result<(Recipe, ArtifactHash, Vec<String>), Local> {
     let compile = prepared.compile();
-    let (text, _) = host.text(compile, unit)?;
+    let text = host.text(compile, unit)?.bytes;
     let artifact = Artifact::File(File::new(BlobDigest::of(&text), false)).hash();
     let recipe = host.recipe(compile, unit, artifact)?;
     let data = host.data(&text, &recipe);

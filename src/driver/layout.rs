@@ -6,7 +6,8 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use super::spawn::{Compile, Host, Local, Spawned, how, unfinished};
+use super::role;
+use super::spawn::{Compile, Host, Local, Spawned, unfinished};
 use super::{Aside, Call, CompilerCall, Config, Ending, Log, parse};
 use crate::argparse::{Invocation, Mode, Refusal};
 use crate::planner::{self, CompilePlan, Unit};
@@ -23,10 +24,14 @@ pub(super) fn run(
 ) -> Ending {
     let (program, sysroot) = layout;
     let args = with_sysroot(sysroot, &call.args);
+    let executable = call.executable.clone();
     let call = CompilerCall { program, argv0: call.argv0.clone(), args };
+    if role::is_ours(world) {
+        return Ending::Exit(role::run(world, &call));
+    }
     let Some(socket) = config.host.as_deref().filter(|_| !config.disable) else { return Ending::Exec(call) };
     let log = Log::new(config.log.clone());
-    match spawn(world, &log, socket, &call, sink) {
+    match spawn(world, &log, socket, (&call, &executable), sink) {
         Ok(Some(exit)) => Ending::Exit(exit),
         Ok(None) => Ending::Exec(call),
         Err(Local { token, why }) => {
@@ -51,7 +56,7 @@ fn spawn(
     world: &dyn World,
     log: &Log,
     socket: &Path,
-    call: &CompilerCall,
+    (call, wrapper): (&CompilerCall, &Path),
     sink: Sink<'_>,
 ) -> Result<Option<Exit>, Local> {
     let Some((invocation, plan)) = plan(world, call)? else { return Ok(None) };
@@ -59,6 +64,7 @@ fn spawn(
     let (program, argv0) = (call.program.as_path(), call.argv0.as_os_str());
     let driver = Driver { program, argv0, environment: world.environment(), stdin: None };
     let mut host = Host::reach(world, log, socket, call)?;
+    host.spare_preprocessing(wrapper);
     let units: Vec<(&Unit, &OsStr)> = plan.units.iter().map(|unit| (unit, OsStr::new(""))).collect();
     let spawned = host.bake(Compile { driver, invocation: &invocation, directory: &directory }, &units);
     if let Some(signal) = world.interrupted() {
@@ -70,7 +76,7 @@ fn spawn(
     for (unit, spawned) in plan.units.iter().zip(spawned) {
         let subject = unit.source.path.display();
         match spawned {
-            Ok(Spawned::Done(delivered)) => log.line(world, subject, how(&delivered)),
+            Ok(Spawned::Done(done)) => log.line(world, subject, done.how()),
             Ok(Spawned::Unfinished(why)) => exits.push(unfinished(&why, &mut said)),
             Err(Local { token, why }) => {
                 log.line(world, subject, format_args!("here ({token}): {why}"));
@@ -88,7 +94,10 @@ fn spawn(
 }
 
 /// What a call compiles; `None` for what the proposal leaves to the compiler.
-fn plan(world: &dyn World, call: &CompilerCall) -> Result<Option<(Invocation, CompilePlan)>, Local> {
+pub(super) fn plan(
+    world: &dyn World,
+    call: &CompilerCall,
+) -> Result<Option<(Invocation, CompilePlan)>, Local> {
     // A look at the arguments spares the calls of a build that compile nothing all the rest.
     if !call.args.iter().any(|arg| arg == "-c") {
         return Ok(None);

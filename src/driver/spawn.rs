@@ -16,6 +16,8 @@
 //! fails, or that has something to say, is compiled again here: only the compiler's own words for the original
 //! source reach the user.
 
+mod spare;
+
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -24,11 +26,13 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use self::spare::{Notable, Spared};
 use super::{CompilerCall, Context, Log, Prepared};
 use crate::argparse::{Invocation, Output, OutputKind};
 use crate::planner::Unit;
 use crate::planner::places::{Place, Places};
-use crate::planner::recipe::{RecipeInputs, Unfit, suits, text_suits, unit_recipe};
+use crate::planner::recipe::{RecipeInputs, Unfit, suits, text_suits, unit_recipe, unit_recipe_of};
+use crate::planner::tree::{TEXT, output};
 use crate::preprocess::{Driver, Outcome, Scratch, may_mislead, preprocess};
 use crate::recipe::digest::ArtifactHash;
 use crate::recipe::{Platform, ProcessTemplate, Recipe, STDERR, STDOUT, Symbol};
@@ -61,14 +65,29 @@ impl From<ClientError> for Local {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Spawned {
     /// Its outputs are in place.
-    Done(Delivered),
+    Done(Done),
     /// Its outputs could not all be put in place, for this reason.
     Unfinished(String),
 }
 
-/// How a unit was baked, for the log.
-pub(super) fn how(delivered: &Delivered) -> &'static str {
-    if delivered.hit { "spawned: hit" } else { "spawned: baked" }
+/// How a unit was baked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Done {
+    pub(super) delivered: Delivered,
+    /// It was not preprocessed here.
+    spared: bool,
+}
+
+impl Done {
+    /// For the log.
+    pub(super) fn how(&self) -> &'static str {
+        match (self.delivered.hit, self.spared) {
+            (true, true) => "spawned: hit, not preprocessed",
+            (true, false) => "spawned: hit",
+            (false, true) => "spawned: baked, not preprocessed",
+            (false, false) => "spawned: baked",
+        }
+    }
 }
 
 /// Says what could not be put in place, as a compiler would that can't write.
@@ -94,6 +113,8 @@ pub(super) struct Host<'a> {
     places: Places,
     compiler: ProcessTemplate,
     search_path: Option<ProcessTemplate>,
+    /// The wrapper, where it may preprocess in a bake.
+    wrapper: Option<ProcessTemplate>,
     platform: Platform,
     /// For texts on their way to the host and outputs on their way back.
     temporary: TempDir,
@@ -106,6 +127,18 @@ struct Baking {
     outputs: Vec<Output>,
     dependencies: Option<Vec<u8>>,
     delivery: PathBuf,
+    spared: bool,
+    notable: Option<Notable>,
+}
+
+/// A unit's text.
+pub(super) struct Text {
+    /// Mapped.
+    pub(super) bytes: Vec<u8>,
+    /// The dependency file as the preprocessor wrote it.
+    dependencies: Option<Vec<u8>>,
+    /// The files that it read.
+    files: Vec<PathBuf>,
 }
 
 impl<'a> Host<'a> {
@@ -150,7 +183,24 @@ impl<'a> Host<'a> {
         })?;
         let search_path = search_path(world, &places, &call.program);
         let under_way = BTreeMap::new();
-        Ok(Self { world, log, client, places, compiler, search_path, platform, temporary, under_way })
+        let wrapper = None;
+        Ok(Self {
+            world,
+            log,
+            client,
+            places,
+            compiler,
+            search_path,
+            wrapper,
+            platform,
+            temporary,
+            under_way,
+        })
+    }
+
+    /// Lets the preprocessor be spared, where the wrapper is in an artifact.
+    pub(super) fn spare_preprocessing(&mut self, wrapper: &Path) {
+        self.wrapper = self.places.template(wrapper.as_os_str().as_bytes());
     }
 
     /// Bakes units, each with the place of its object where that is a temporary file. Gives for each whether it
@@ -184,6 +234,9 @@ impl<'a> Host<'a> {
                 let Some(baking) = self.under_way.remove(&bake) else { return };
                 let finished = finished.map_err(|error| Local::new("host-error", error));
                 let finished = finished.and_then(|finished| self.finish(compile, &baking, finished));
+                if let (Ok(Spawned::Done(_)), Some(notable)) = (&finished, baking.notable) {
+                    let _ = self.note(compile, notable);
+                }
                 done[baking.index] = Some(finished);
             }
             Err(error) => {
@@ -203,17 +256,30 @@ impl<'a> Host<'a> {
         unit: &Unit,
         object: &OsStr,
     ) -> Result<(BakeId, Baking), Local> {
-        let (text, dependencies) = self.text(compile, unit)?;
-        let artifact = self.create(index, &text)?;
-        let recipe = self.recipe(compile, unit, artifact)?;
-        if let Some(data) = self.data(&text, &recipe).first() {
-            let line = format_args!("program data keeps it from hitting elsewhere: {data}");
-            self.log.line(self.world, unit.source.path.display(), line);
-        }
+        let mut notable = self.notable(compile, unit);
+        let spared = notable.as_mut().and_then(|notable| self.spared(compile, index, unit, notable));
+        let is_spared = spared.is_some();
+        let (recipe, dependencies) = if let Some(Spared { preprocessing, dependencies }) = spared {
+            notable = None;
+            let text = output(&preprocessing, TEXT);
+            let inputs = self.recipe_inputs(compile, unit, ArtifactHash::from_bytes([0; 32]));
+            (unit_recipe_of(&inputs, text).map_err(unfit)?, dependencies)
+        } else {
+            let text = self.text(compile, unit)?;
+            let artifact = self.create(index, &text.bytes)?;
+            let recipe = self.recipe(compile, unit, artifact)?;
+            if let Some(data) = self.data(&text.bytes, &recipe).first() {
+                let line = format_args!("program data keeps it from hitting elsewhere: {data}");
+                self.log.line(self.world, unit.source.path.display(), line);
+            }
+            notable = notable.map(|notable| notable.read(text.files));
+            (recipe, text.dependencies)
+        };
         let delivery = self.temporary.path().join(format!("output-{index}"));
         let request = BakeRequest { recipe: &recipe, output: Some(&delivery), detached: false };
         let bake = self.client.submit(request)?;
-        Ok((bake, Baking { index, outputs: unit.outputs(object), dependencies, delivery }))
+        let outputs = unit.outputs(object);
+        Ok((bake, Baking { index, outputs, dependencies, delivery, spared: is_spared, notable }))
     }
 
     /// The recipe of a unit with this text.
@@ -223,7 +289,16 @@ impl<'a> Host<'a> {
         unit: &Unit,
         text: ArtifactHash,
     ) -> Result<Recipe, Local> {
-        let recipe = unit_recipe(&RecipeInputs {
+        unit_recipe(&self.recipe_inputs(compile, unit, text)).map_err(unfit)
+    }
+
+    fn recipe_inputs<'i>(
+        &'i self,
+        compile: Compile<'i>,
+        unit: &'i Unit,
+        text: ArtifactHash,
+    ) -> RecipeInputs<'i> {
+        RecipeInputs {
             invocation: compile.invocation,
             unit,
             compiler: &self.compiler,
@@ -232,8 +307,7 @@ impl<'a> Host<'a> {
             directory: compile.directory,
             text,
             platform: self.platform,
-        });
-        recipe.map_err(unfit)
+        }
     }
 
     /// What names a place of this process in a unit's text and options: program data.
@@ -248,12 +322,8 @@ impl<'a> Host<'a> {
         &self.compiler
     }
 
-    /// A unit's preprocessed text, mapped, and its dependency file as the preprocessor wrote it.
-    pub(super) fn text(
-        &self,
-        compile: Compile<'_>,
-        unit: &Unit,
-    ) -> Result<(Vec<u8>, Option<Vec<u8>>), Local> {
+    /// A unit's preprocessed text.
+    pub(super) fn text(&self, compile: Compile<'_>, unit: &Unit) -> Result<Text, Local> {
         suits(compile.invocation, unit).map_err(unfit)?;
         let maps = self.places.macro_maps(compile.invocation);
         let scratch = Scratch { directory: self.temporary.path(), redirects: &[], options: &maps };
@@ -270,7 +340,11 @@ impl<'a> Host<'a> {
                     ));
                 }
                 text_suits(invocation, &preprocessed.text).map_err(unfit)?;
-                Ok((self.places.map_text(&preprocessed.text).into_owned(), preprocessed.dependencies))
+                Ok(Text {
+                    bytes: self.places.map_text(&preprocessed.text).into_owned(),
+                    dependencies: preprocessed.dependencies,
+                    files: preprocessed.files,
+                })
             }
             Outcome::Done(_) => Err(Local::new("diagnostics", "the preprocessor has something to say")),
             Outcome::Failed => Err(Local::new("preprocessor-failed", "the compiler will say why")),
@@ -322,7 +396,7 @@ impl<'a> Host<'a> {
                 return Ok(Spawned::Unfinished(error.to_string()));
             }
         }
-        Ok(Spawned::Done(delivered))
+        Ok(Spawned::Done(Done { delivered, spared: baking.spared }))
     }
 }
 
@@ -361,11 +435,12 @@ impl Context<'_> {
     fn account_spawned(&self, source: &OsStr, spawned: Result<Spawned, Local>) -> Option<(Exit, Transcript)> {
         let mut said = Transcript::default();
         let exit = match spawned {
-            Ok(Spawned::Done(delivered)) => {
+            Ok(Spawned::Done(done)) => {
+                let delivered = &done.delivered;
                 let saved = Duration::from_millis(delivered.took);
                 let event = if delivered.hit { Event::HitSemantic { saved } } else { Event::Miss };
                 self.store.record(&event);
-                self.log.line(self.world, source.display(), how(&delivered));
+                self.log.line(self.world, source.display(), done.how());
                 Exit::Code(0)
             }
             Ok(Spawned::Unfinished(why)) => {

@@ -168,6 +168,14 @@ pub(super) fn kind(stat: &Stat) -> Kind {
 }
 
 impl Seen<'_> {
+    /// The same for another machine or sandbox: nothing in it is told by identities and times.
+    #[must_use]
+    pub fn for_elsewhere(mut self) -> Self {
+        self.files.iter_mut().for_each(|file| file.state = None);
+        self.searched.iter_mut().for_each(|searched| searched.state = None);
+        self
+    }
+
     /// The files that were read, with their digests.
     #[must_use]
     pub fn files(&self) -> impl ExactSizeIterator<Item = (&Path, BlobDigest)> {

@@ -9,5 +9,6 @@ mod plan;
 pub mod recipe;
 pub mod report;
 pub mod roots;
+pub mod tree;
 
 pub use plan::{CompilePlan, LinkStep, Object, Unit, plan};

@@ -84,6 +84,12 @@ impl Places {
         self.0.locate(path)
     }
 
+    /// The path of a place.
+    #[must_use]
+    pub fn path_of(&self, place: &Place) -> Option<&[u8]> {
+        self.0.roots().find(|(_, other)| *other == place).map(|(path, _)| path)
+    }
+
     /// A path with its place's name in place of the place; `None` when it is below none.
     #[must_use]
     pub fn named(&self, path: &[u8]) -> Option<Vec<u8>> {

@@ -120,10 +120,30 @@ pub fn text_suits(invocation: &Invocation, text: &[u8]) -> Result<(), Unfit> {
 /// # Errors
 /// When an option names something that is not there where it is baked.
 pub fn unit_recipe(inputs: &RecipeInputs<'_>) -> Result<Recipe, Unfit> {
-    let RecipeInputs { invocation, unit, compiler, text, platform, .. } = *inputs;
-    let (language, extension) = preprocessed_language(unit.source.language.name);
+    let entries = BTreeMap::from([(text_name(inputs.unit), inputs.text)]);
+    compile_in(inputs, Recipe::Directory(Directory { entries }))
+}
+
+/// The recipe of a unit whose text is what another recipe gives, in place of [`RecipeInputs::text`]. Where that
+/// is the same text, it is the same as [`unit_recipe`] once its inputs are baked.
+///
+/// # Errors
+/// As [`unit_recipe`].
+pub fn unit_recipe_of(inputs: &RecipeInputs<'_>, text: Recipe) -> Result<Recipe, Unfit> {
+    let entries = BTreeMap::from([(text_name(inputs.unit), text)]);
+    compile_in(inputs, Recipe::CreateDirectory { entries })
+}
+
+/// The name of a unit's preprocessed text.
+fn text_name(unit: &Unit) -> ByteString {
+    let (_, extension) = preprocessed_language(unit.source.language.name);
     let stem = Path::new(&unit.source.path).file_stem().unwrap_or_default();
-    let name = [stem.as_encoded_bytes(), b".", extension.as_bytes()].concat();
+    [stem.as_encoded_bytes(), b".", extension.as_bytes()].concat().into()
+}
+
+fn compile_in(inputs: &RecipeInputs<'_>, work_dir: Recipe) -> Result<Recipe, Unfit> {
+    let RecipeInputs { invocation, unit, compiler, platform, .. } = *inputs;
+    let (language, _) = preprocessed_language(unit.source.language.name);
 
     let (stop, kind) = match invocation.mode {
         Mode::Assembly => ("-S", OutputKind::Assembly),
@@ -131,7 +151,7 @@ pub fn unit_recipe(inputs: &RecipeInputs<'_>) -> Result<Recipe, Unfit> {
     };
     let mut args = options(inputs)?;
     args.extend([stop, "-x", language].map(Template::literal));
-    args.push(Template::literal(name.clone()));
+    args.push(Template::literal(text_name(unit)));
     args.push(Template::literal("-o"));
     args.push(Template::symbol(Symbol::OutputPath).then(format!("/{}", kind.name()).into_bytes()));
 
@@ -139,7 +159,7 @@ pub fn unit_recipe(inputs: &RecipeInputs<'_>) -> Result<Recipe, Unfit> {
         compiler: compiler.clone(),
         args,
         env: environment(inputs.search_path),
-        work_dir: Recipe::Directory(Directory { entries: BTreeMap::from([(ByteString::from(name), text)]) }),
+        work_dir,
         current_dir: Template::symbol(Symbol::WorkDir),
         platform,
     }))

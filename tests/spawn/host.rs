@@ -5,10 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bakeplan::host::{Session, Watch};
 use bakeplan::recipe::digest::{ArtifactHash, BlobDigest, RecordName};
-use bakeplan::recipe::{Artifact, Component, File, ProcessRecipe, ProcessTemplate, Recipe, Symbol};
+use bakeplan::recipe::{
+    Artifact, COMPILE_SCRIPT, Component, Directory, File, ProcessRecipe, ProcessTemplate, Recipe, Symbol,
+};
 use bakeplan::transport::wire::{Delivered, Finished, Input, Inputs, WireError};
 
 /// The artifact that stands for the toolchain.
@@ -32,6 +35,10 @@ pub struct Engine {
     pub trouble: Mutex<Trouble>,
     /// Every recipe that was asked for, and whether it was there already.
     pub asked: Mutex<Vec<(Recipe, bool)>>,
+    /// The same of preprocessing.
+    pub preprocessed: Mutex<Vec<(Recipe, bool)>>,
+    pub running: AtomicUsize,
+    pub notes: Mutex<HashMap<RecordName, Vec<u8>>>,
     baked: Mutex<HashMap<String, PathBuf>>,
     files: Mutex<HashMap<ArtifactHash, Vec<u8>>>,
 }
@@ -43,6 +50,9 @@ impl Engine {
             directory,
             trouble: Mutex::new(Trouble::None),
             asked: Mutex::default(),
+            preprocessed: Mutex::default(),
+            running: AtomicUsize::new(0),
+            notes: Mutex::default(),
             baked: Mutex::default(),
             files: Mutex::default(),
         }
@@ -99,54 +109,126 @@ impl Session for Outer {
             }
             Trouble::None | Trouble::Forgets => {}
         }
-        let Recipe::Process(process) = recipe else { panic!("no process: {recipe:?}") };
-        let name = recipe.hash().to_string();
-        let known = self.engine.baked.lock().unwrap().get(&name).cloned();
-        self.engine.asked.lock().unwrap().push((recipe.clone(), known.is_some()));
-        let hit = known.is_some();
-        let baked = match known {
-            Some(baked) => baked,
-            None => match self.run(process, &name) {
-                Ok(baked) => baked,
-                Err(why) => return Ok(Finished::Failed { why }),
-            },
+        self.engine.running.fetch_add(1, Ordering::SeqCst);
+        let baked = self.baked(recipe);
+        self.engine.running.fetch_sub(1, Ordering::SeqCst);
+        let (baked, hit) = match baked {
+            Ok(baked) => baked,
+            Err(why) => return Ok(Finished::Failed { why }),
         };
         if let Some(output) = output {
-            std::fs::create_dir(output).unwrap();
-            for entry in std::fs::read_dir(&baked).unwrap() {
-                let entry = entry.unwrap();
-                if *self.engine.trouble.lock().unwrap() != Trouble::Forgets || entry.file_name() != "object" {
-                    std::fs::copy(entry.path(), output.join(entry.file_name())).unwrap();
-                }
+            copy(&baked, output);
+            if *self.engine.trouble.lock().unwrap() == Trouble::Forgets {
+                let _ = std::fs::remove_file(output.join("object"));
             }
         }
-        self.engine.baked.lock().unwrap().insert(name, baked);
         let artifact = ArtifactHash::from_bytes([9; 32]);
         Ok(Finished::Succeeded(Delivered { artifact, recipe: recipe.hash(), hit, took: 5 }))
     }
 
-    fn get_note(&self, _: &RecordName) -> Result<Option<Vec<u8>>, WireError> {
-        Ok(None)
+    fn get_note(&self, name: &RecordName) -> Result<Option<Vec<u8>>, WireError> {
+        Ok(self.engine.notes.lock().unwrap().get(name).cloned())
     }
 
-    fn put_note(&self, _: &RecordName, _: &[u8]) -> Result<(), WireError> {
+    fn put_note(&self, name: &RecordName, note: &[u8]) -> Result<(), WireError> {
+        self.engine.notes.lock().unwrap().insert(*name, note.to_vec());
         Ok(())
     }
 }
 
+fn copy(from: &Path, to: &Path) {
+    if from.is_file() {
+        std::fs::copy(from, to).unwrap();
+        return;
+    }
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        copy(&entry.path(), &to.join(entry.file_name()));
+    }
+}
+
+/// Every file and directory below one, with the bytes.
+fn listed(directory: &Path) -> String {
+    let mut entries: Vec<_> =
+        std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    entries.sort();
+    let shown = |path: &PathBuf| {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() {
+            format!("{name}/({})", listed(path))
+        } else {
+            format!("{name}={};", BlobDigest::of(&std::fs::read(path).unwrap()))
+        }
+    };
+    entries.iter().map(shown).collect()
+}
+
 impl Outer {
+    /// What a recipe gives, and whether that was there already.
+    fn baked(&self, recipe: &Recipe) -> Result<(PathBuf, bool), String> {
+        match recipe {
+            Recipe::Get { directory, path } => {
+                let (baked, hit) = self.baked(directory)?;
+                let part = baked.join(path.as_os_str());
+                if part.exists() { Ok((part, hit)) } else { Err(format!("no {path} in it")) }
+            }
+            Recipe::Process(process) => self.process(process),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn process(&self, process: &ProcessRecipe) -> Result<(PathBuf, bool), String> {
+        let work = tempfile::tempdir_in(&self.engine.directory).unwrap();
+        self.put(&process.work_dir, work.path())?;
+        // A process is the same if its inputs are, however they came about.
+        let complete =
+            ProcessRecipe { work_dir: Box::new(Recipe::Directory(Directory::default())), ..process.clone() };
+        let name = format!("{}-{}", Recipe::from(complete).hash(), listed(work.path()));
+        let name = BlobDigest::of(name.as_bytes()).to_string();
+        let known = self.engine.baked.lock().unwrap().get(&name).cloned();
+        let compiles = process.args.get(1) == Some(&ProcessTemplate::literal(COMPILE_SCRIPT));
+        let asked = if compiles { &self.engine.asked } else { &self.engine.preprocessed };
+        asked.lock().unwrap().push((Recipe::from(process.clone()), known.is_some()));
+        if let Some(known) = known {
+            return Ok((known, true));
+        }
+        let baked = self.run(process, &name, work.path())?;
+        self.engine.baked.lock().unwrap().insert(name, baked.clone());
+        Ok((baked, false))
+    }
+
+    /// Puts what a recipe without processes gives, but for parts of their outputs, at a path.
+    fn put(&self, recipe: &Recipe, at: &Path) -> Result<(), String> {
+        let file = |hash: &ArtifactHash, at: &Path| {
+            std::fs::write(at, &self.engine.files.lock().unwrap()[hash]).unwrap();
+        };
+        match recipe {
+            Recipe::CreateDirectory { entries } => {
+                std::fs::create_dir_all(at).unwrap();
+                for (name, entry) in entries {
+                    self.put(entry, &at.join(name.as_os_str()))?;
+                }
+            }
+            Recipe::Directory(directory) => {
+                for (name, hash) in &directory.entries {
+                    file(hash, &at.join(name.as_os_str()));
+                }
+            }
+            Recipe::Proxy { recipe } => file(&ArtifactHash::from_bytes(*recipe.as_bytes()), at),
+            other => copy(&self.baked(other)?.0, at),
+        }
+        Ok(())
+    }
+
     /// Runs a process in a home that is named after its recipe.
-    fn run(&self, process: &ProcessRecipe, name: &str) -> Result<PathBuf, String> {
+    fn run(&self, process: &ProcessRecipe, name: &str, from: &Path) -> Result<PathBuf, String> {
         let home = self.engine.directory.join(format!("home-{name}"));
         let (work, output, temp) = (home.join("work"), home.join("output"), home.join("tmp"));
         for directory in [&work, &output, &temp] {
             std::fs::create_dir_all(directory).unwrap();
         }
-        let Recipe::Directory(directory) = &*process.work_dir else { panic!("{:?}", process.work_dir) };
-        for (file, artifact) in &directory.entries {
-            let files = self.engine.files.lock().unwrap();
-            std::fs::write(work.join(file.as_os_str()), &files[artifact]).unwrap();
-        }
+        copy(from, &work);
         let fill = |template: &ProcessTemplate| -> String {
             let component = |component: &Component<Recipe>| match component {
                 Component::Literal(bytes) => bytes.as_os_str().to_str().unwrap().to_owned(),

@@ -4,6 +4,7 @@ mod host;
 mod layout;
 mod mapping;
 mod prefix;
+mod spared;
 mod words;
 
 use std::os::unix::fs::PermissionsExt;
