@@ -20,6 +20,7 @@ use bakeplan::world::Environment;
 mod mapping;
 mod rules;
 mod spawned;
+mod trees;
 
 fn planned(line: &str) -> (Invocation, CompilePlan) {
     let mut words = line.split_whitespace();

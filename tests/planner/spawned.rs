@@ -9,15 +9,15 @@ use bakeplan::recipe::{Artifact, File, Platform, Recipe, Symbol};
 
 use super::planned;
 
-const TOOLS: ArtifactHash = ArtifactHash::from_bytes([1; 32]);
-const LIBRARY: ArtifactHash = ArtifactHash::from_bytes([2; 32]);
+pub(super) const TOOLS: ArtifactHash = ArtifactHash::from_bytes([1; 32]);
+pub(super) const LIBRARY: ArtifactHash = ArtifactHash::from_bytes([2; 32]);
 
 /// What a process sees whose complete recipe has this hash.
-fn home(hash: &str) -> String {
+pub(super) fn home(hash: &str) -> String {
     format!("/home/brioche-runner-{hash}")
 }
 
-fn places(hash: &str, library: ArtifactHash) -> Places {
+pub(super) fn places(hash: &str, library: ArtifactHash) -> Places {
     let home = home(hash);
     let input = |artifact: ArtifactHash| {
         (format!("{home}/.local/share/brioche/locals/{artifact}"), Place::Input(artifact))
