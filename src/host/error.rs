@@ -146,7 +146,7 @@ impl HostError {
     }
 
     /// For `map_err`: names the action and the path.
-    pub(super) fn io<E: Into<io::Error>>(action: &'static str, path: &Path) -> impl FnOnce(E) -> Self {
+    pub fn io<E: Into<io::Error>>(action: &'static str, path: &Path) -> impl FnOnce(E) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { action, path, source: source.into() }
     }
