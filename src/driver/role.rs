@@ -3,6 +3,7 @@
 //! A text that another process may take for its own must be what its own preprocessor would give: so nothing is
 //! left where the preprocessor says something, asks for the time, fails, or where it is not known what it saw.
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -19,7 +20,7 @@ use crate::planner::tree::{INPUT, PLACES_VARIABLE, TEXT, TOLD};
 use crate::preprocess::{Driver, FileFacts, Outcome, Preprocessed, Rules, Scratch, may_mislead, preprocess};
 use crate::recipe::Symbol;
 use crate::recipe::digest::ArtifactHash;
-use crate::world::{Access, Exit, Recording, Stat, World};
+use crate::world::{Access, Exit, Recording, Stat, What, World};
 
 /// Whether this process is such a bake's.
 pub(super) fn is_ours(world: &dyn World) -> bool {
@@ -116,7 +117,7 @@ fn seen(
     }
     let name = |path: &Path| OsString::from(OsStr::from_bytes(&named.name(path.as_os_str().as_bytes())));
     let access = |access: Access| Access { path: name(&access.path).into(), ..access };
-    let accesses = recording.accesses.into_iter().map(access).collect();
+    let accesses = of_preprocessor(family, recording.accesses).map(access).collect();
     let recording = Recording { accesses, ..recording };
     let pwd = world.environment().get("PWD").map_or(world.cwd(), Path::new);
     let (cwd, pwd) = (name(world.cwd()), name(pwd));
@@ -131,6 +132,21 @@ fn seen(
     let learned = Learned::of(&placed, &digester, &recording, knowledge)
         .map_err(|_| "what it saw can't be told".to_owned())?;
     postcard::to_stdvec(&learned.seen().for_elsewhere()).map_err(|error| error.to_string())
+}
+
+/// What the preprocessor itself did: of gcc's programs it is the one that read the most. What drivers and shells
+/// look for decides which programs run, and those are in the artifact.
+fn of_preprocessor(family: Family, accesses: Vec<Access>) -> impl Iterator<Item = Access> {
+    let mut read: BTreeMap<&Path, usize> = BTreeMap::new();
+    for access in accesses.iter().filter(|access| matches!(access.what, What::Read(_))) {
+        *read.entry(&access.program).or_default() += 1;
+    }
+    let most = read.into_iter().max_by_key(|(_, count)| *count).map(|(program, _)| program.to_owned());
+    let written = |access: &Access| access.what == What::Written;
+    let matters = move |access: &Access| {
+        family == Family::Clang || written(access) || Some(&*access.program) == most.as_deref()
+    };
+    accesses.into_iter().filter(matters)
 }
 
 /// Digests of files that are read.

@@ -31,8 +31,7 @@ use super::{CompilerCall, Context, Log, Prepared};
 use crate::argparse::{Invocation, Output, OutputKind};
 use crate::planner::Unit;
 use crate::planner::places::{Place, Places};
-use crate::planner::recipe::{RecipeInputs, Unfit, suits, text_suits, unit_recipe, unit_recipe_of};
-use crate::planner::tree::{TEXT, output};
+use crate::planner::recipe::{RecipeInputs, Unfit, suits, text_suits, unit_recipe};
 use crate::preprocess::{Driver, Outcome, Scratch, may_mislead, preprocess};
 use crate::recipe::digest::ArtifactHash;
 use crate::recipe::{Platform, ProcessTemplate, Recipe, STDERR, STDOUT, Symbol};
@@ -258,28 +257,26 @@ impl<'a> Host<'a> {
     ) -> Result<(BakeId, Baking), Local> {
         let mut notable = self.notable(compile, unit);
         let spared = notable.as_mut().and_then(|notable| self.spared(compile, index, unit, notable));
-        let is_spared = spared.is_some();
-        let (recipe, dependencies) = if let Some(Spared { preprocessing, dependencies }) = spared {
-            notable = None;
-            let text = output(&preprocessing, TEXT);
-            let inputs = self.recipe_inputs(compile, unit, ArtifactHash::from_bytes([0; 32]));
-            (unit_recipe_of(&inputs, text).map_err(unfit)?, dependencies)
-        } else {
-            let text = self.text(compile, unit)?;
-            let artifact = self.create(index, &text.bytes)?;
-            let recipe = self.recipe(compile, unit, artifact)?;
-            if let Some(data) = self.data(&text.bytes, &recipe).first() {
-                let line = format_args!("program data keeps it from hitting elsewhere: {data}");
-                self.log.line(self.world, unit.source.path.display(), line);
-            }
-            notable = notable.map(|notable| notable.read(text.files));
-            (recipe, text.dependencies)
-        };
+        let outputs = unit.outputs(object);
+        if let Some(Spared { bake, dependencies, delivery }) = spared {
+            return Ok((
+                bake,
+                Baking { index, outputs, dependencies, delivery, spared: true, notable: None },
+            ));
+        }
+        let text = self.text(compile, unit)?;
+        let artifact = self.create(index, &text.bytes)?;
+        let recipe = self.recipe(compile, unit, artifact)?;
+        if let Some(data) = self.data(&text.bytes, &recipe).first() {
+            let line = format_args!("program data keeps it from hitting elsewhere: {data}");
+            self.log.line(self.world, unit.source.path.display(), line);
+        }
+        let notable = notable.map(|notable| notable.read(text.files));
+        let dependencies = text.dependencies;
         let delivery = self.temporary.path().join(format!("output-{index}"));
         let request = BakeRequest { recipe: &recipe, output: Some(&delivery), detached: false };
         let bake = self.client.submit(request)?;
-        let outputs = unit.outputs(object);
-        Ok((bake, Baking { index, outputs, dependencies, delivery, spared: is_spared, notable }))
+        Ok((bake, Baking { index, outputs, dependencies, delivery, spared: false, notable }))
     }
 
     /// The recipe of a unit with this text.

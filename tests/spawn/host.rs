@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bakeplan::host::{Session, Watch};
-use bakeplan::recipe::digest::{ArtifactHash, BlobDigest, RecordName};
+use bakeplan::recipe::digest::{ArtifactHash, BlobDigest, RecipeHash, RecordName};
 use bakeplan::recipe::{
     Artifact, COMPILE_SCRIPT, Component, Directory, File, ProcessRecipe, ProcessTemplate, Recipe, Symbol,
 };
@@ -40,6 +40,7 @@ pub struct Engine {
     pub running: AtomicUsize,
     pub notes: Mutex<HashMap<RecordName, Vec<u8>>>,
     baked: Mutex<HashMap<String, PathBuf>>,
+    recipes: Mutex<HashMap<RecipeHash, PathBuf>>,
     files: Mutex<HashMap<ArtifactHash, Vec<u8>>>,
 }
 
@@ -54,6 +55,7 @@ impl Engine {
             running: AtomicUsize::new(0),
             notes: Mutex::default(),
             baked: Mutex::default(),
+            recipes: Mutex::default(),
             files: Mutex::default(),
         }
     }
@@ -173,7 +175,15 @@ impl Outer {
                 let part = baked.join(path.as_os_str());
                 if part.exists() { Ok((part, hit)) } else { Err(format!("no {path} in it")) }
             }
-            Recipe::Process(process) => self.process(process),
+            Recipe::Process(process) => {
+                let baked = self.process(process)?;
+                self.engine.recipes.lock().unwrap().insert(recipe.hash(), baked.0.clone());
+                Ok(baked)
+            }
+            Recipe::Proxy { recipe } => {
+                let known = self.engine.recipes.lock().unwrap().get(recipe).cloned();
+                known.map(|baked| (baked, true)).ok_or_else(|| format!("{recipe} was not baked"))
+            }
             other => panic!("{other:?}"),
         }
     }

@@ -26,16 +26,17 @@ use std::path::{Component, Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{Compile, Host};
-use crate::argparse::Role;
-use crate::driver::told::Told;
+use crate::argparse::{Family, Role};
+use crate::driver::told::{Looked, Told};
 use crate::paths::{self, Spelling};
 use crate::planner::Unit;
 use crate::planner::environment;
 use crate::planner::places::Place;
-use crate::planner::tree::{TOLD, Tree, TreeInputs, output};
+use crate::planner::recipe::unit_recipe_of;
+use crate::planner::tree::{TEXT, TOLD, Tree, TreeInputs, output};
 use crate::recipe::digest::{ArtifactHash, RecipeHash};
 use crate::recipe::{Recipe, Symbol};
-use crate::transport::socket::BakeRequest;
+use crate::transport::socket::{BakeId, BakeRequest};
 use crate::transport::wire::Finished;
 
 /// How many files a note may name.
@@ -63,17 +64,23 @@ pub(super) struct Notable {
     files: Vec<PathBuf>,
 }
 
-/// A text that need not be made.
+/// A bake of a text that need not be made here.
 pub(super) struct Spared {
-    /// The recipe that gives it.
-    pub(super) preprocessing: Recipe,
+    pub(super) bake: BakeId,
     /// The dependency file.
     pub(super) dependencies: Option<Vec<u8>>,
+    /// Where the output is put.
+    pub(super) delivery: PathBuf,
 }
 
 impl Notable {
     pub(super) fn read(self, files: Vec<PathBuf>) -> Self {
         Self { files, ..self }
+    }
+
+    /// The places that have names in what a bake tells.
+    fn places(&self) -> paths::Places {
+        paths::Places::new(self.tree.places.iter().map(|path| OsStr::from_bytes(path)))
     }
 }
 
@@ -123,8 +130,8 @@ impl Host<'_> {
         Some(Notable { tree, note, files: Vec::new() })
     }
 
-    /// A text that was made before and that this process's own preprocessor would give; what is wanting in the
-    /// note is added to it.
+    /// Asks for the bake of a unit whose text was made before, where this process's own preprocessor would give the
+    /// same. What is wanting in the note is added to it.
     pub(super) fn spared(
         &mut self,
         compile: Compile<'_>,
@@ -136,23 +143,53 @@ impl Host<'_> {
             return None;
         }
         let preprocessing = self.tree(&notable.tree, &notable.note)?;
-        if !notable.note.baked.contains(&preprocessing.hash()) {
+        let hash = preprocessing.hash();
+        if !notable.note.baked.contains(&hash) {
             return None;
         }
-        let delivery = self.temporary.path().join(format!("told-{index}"));
-        let recipe = output(&preprocessing, TOLD);
-        let request = BakeRequest { recipe: &recipe, output: Some(&delivery), detached: false };
-        match self.client.bake(request, &mut |_, _, _| ()) {
-            Ok(Finished::Succeeded(_)) => {}
-            Ok(Finished::Failed { why }) => {
-                let subject = unit.source.path.display();
+        let subject = unit.source.path.display();
+        let nowhere = BakeRequest { recipe: &preprocessing, output: None, detached: false };
+        match self.client.bake(nowhere, &mut |_, _, _| ()).ok()? {
+            Finished::Succeeded(_) => {}
+            Finished::Failed { why } => {
                 self.log.line(self.world, subject, format_args!("preprocessing can't be spared: {why}"));
                 return None;
             }
-            Err(_) => return None,
         }
-        let told = Told::decode(&self.world.read(&delivery).ok()?)?;
+        // The compile goes on while it is looked whether it may serve.
+        let made = Recipe::Proxy { recipe: hash };
+        let inputs = self.recipe_inputs(compile, unit, ArtifactHash::from_bytes([0; 32]));
+        let recipe = unit_recipe_of(&inputs, output(&made, TEXT)).ok()?;
+        let delivery = self.temporary.path().join(format!("spared-{index}"));
+        let request = BakeRequest { recipe: &recipe, output: Some(&delivery), detached: false };
+        let bake = self.client.submit(request).ok()?;
+        let looked = self.looked_up(index, unit, notable, &output(&made, TOLD));
+        let spared = looked.and_then(|looked| {
+            let dependencies = match &unit.source.dependencies {
+                Some(_) => Some(dependency_file(looked, notable, compile.invocation.compiler.family)?),
+                None => None,
+            };
+            Some(Spared { bake, dependencies, delivery })
+        });
+        if spared.is_none() {
+            let _ = self.client.cancel(bake);
+        }
+        spared
+    }
+
+    /// Looks up all that the preprocessor looked up in its bake; `None` where it would see something else here.
+    fn looked_up(
+        &mut self,
+        index: usize,
+        unit: &Unit,
+        notable: &mut Notable,
+        told: &Recipe,
+    ) -> Option<Looked> {
         let subject = unit.source.path.display();
+        let delivery = self.temporary.path().join(format!("told-{index}"));
+        let request = BakeRequest { recipe: told, output: Some(&delivery), detached: false };
+        let Finished::Succeeded(_) = self.client.bake(request, &mut |_, _, _| ()).ok()? else { return None };
+        let told = Told::decode(&self.world.read(&delivery).ok()?)?;
         let looked = match told.outcome {
             Ok(looked) => looked,
             Err(why) => {
@@ -160,19 +197,8 @@ impl Host<'_> {
                 return None;
             }
         };
-        let places = paths::Places::new(notable.tree.places.iter().map(|path| OsStr::from_bytes(path)));
-        let work = self.work()?.to_owned();
-        let is_given = |path: &Path| match self.places.locate(path.as_os_str().as_bytes())?.root {
-            input @ Place::Input(_) => Some(
-                notable.tree.places.iter().any(|path| Some(path.as_slice()) == self.places.path_of(input)),
-            ),
-            Place::Symbol(_) => {
-                let below = path.strip_prefix(&work).ok()?.as_os_str().as_bytes();
-                Some(notable.note.files.iter().any(|file| file == below))
-            }
-        };
-        let given = |path: &Path| is_given(path).unwrap_or(false);
-        if let Err(mismatch) = looked.holds(self.world, &places, &given) {
+        let places = notable.places();
+        if let Err(mismatch) = looked.holds(self.world, &places, &|path| self.is_given(notable, path)) {
             let (token, path) = (mismatch.token(), mismatch.path().display());
             self.log.line(self.world, subject, format_args!("a note is wanting: {token} {path}"));
             let path = places.path(mismatch.path())?.into_owned();
@@ -181,19 +207,22 @@ impl Host<'_> {
             notable.note.add(below, stat.is_dir());
             return None;
         }
-        let dependencies = match (&unit.source.dependencies, looked.rules) {
-            (None, _) => None,
-            (Some(_), None) => return None,
-            (Some(_), Some(rules)) => {
-                let escapes = |byte: &u8| !byte.is_ascii_graphic() || b"\\#$:".contains(byte);
-                if notable.tree.places.iter().flatten().any(escapes) {
-                    return None;
-                }
-                let rules = rules.renamed(|name| places.spelled(name, Spelling::Plain))?;
-                Some(rules.write(compile.invocation.compiler.family))
-            }
-        };
-        Some(Spared { preprocessing, dependencies })
+        Some(looked)
+    }
+
+    /// Whether a file is known to have the bytes that the bake saw: it is of an artifact that the recipe names, or
+    /// was given to the host for it.
+    fn is_given(&self, notable: &Notable, path: &Path) -> bool {
+        let Some(located) = self.places.locate(path.as_os_str().as_bytes()) else { return false };
+        if let Place::Input(_) = located.root {
+            let here = self.places.path_of(located.root);
+            return notable.tree.places.iter().any(|path| Some(path.as_slice()) == here);
+        }
+        let below = self.work().and_then(|work| path.strip_prefix(work).ok());
+        let is_named =
+            |below: &Path| notable.note.files.iter().any(|file| file == below.as_os_str().as_bytes());
+        // A link was given as a link.
+        below.is_some_and(is_named) && self.world.lstat(path).is_ok_and(|stat| stat.is_file())
     }
 
     /// Notes a unit that was preprocessed here, and has that baked for others. Nothing depends on it.
@@ -236,13 +265,10 @@ impl Host<'_> {
         self.client.put_note(tree.name(), postcard::to_stdvec(&new).ok()?).ok()
     }
 
-    /// The recipe with this process's files. `None` where one is not there, or is a link.
+    /// The recipe with this process's files; `None` where one is not there.
     fn tree(&mut self, tree: &Tree, note: &Note) -> Option<Recipe> {
         let work = self.work()?.to_owned();
         let paths: Vec<PathBuf> = note.files.iter().map(|file| work.join(OsStr::from_bytes(file))).collect();
-        if !paths.iter().all(|path| self.world.lstat(path).is_ok_and(|stat| stat.is_file())) {
-            return None;
-        }
         let paths: Vec<&Path> = paths.iter().map(PathBuf::as_path).collect();
         let artifacts = self.client.create_artifacts(&paths).ok()?;
         let artifacts: Vec<ArtifactHash> = artifacts.into_iter().collect::<Result<_, _>>().ok()?;
@@ -270,6 +296,17 @@ impl Host<'_> {
         let below = path.strip_prefix(self.work()?).ok()?;
         (self.world.canonicalize(path).ok()? == path).then(|| below.as_os_str().as_bytes().to_vec())
     }
+}
+
+/// The dependency file that the compiler would write here.
+fn dependency_file(looked: Looked, notable: &Notable, family: Family) -> Option<Vec<u8>> {
+    let escapes = |byte: &u8| !byte.is_ascii_graphic() || b"\\#$:".contains(byte);
+    if notable.tree.places.iter().flatten().any(escapes) {
+        return None;
+    }
+    let places = notable.places();
+    let rules = looked.rules?.renamed(|name| places.spelled(name, Spelling::Plain))?;
+    Some(rules.write(family))
 }
 
 /// A path without `.` and `..`.
