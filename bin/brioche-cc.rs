@@ -12,7 +12,7 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Once};
 
-use bakeplan::driver::{self, Call, CompilerCall, Ending};
+use bakeplan::driver::{self, Call, CompilerCall, Config, Ending};
 use bakeplan::world::{Environment, Exit, RealWorld, Stream, World};
 
 mod cli;
@@ -21,33 +21,33 @@ mod cli;
 #[allow(unsafe_code, reason = "the name by which the C library calls it")]
 #[unsafe(no_mangle)]
 extern "C" fn main() -> i32 {
-    occupy_closed_descriptors();
+    let closed = occupy_closed_descriptors();
     // A limit of files' sizes is the compiler's to meet, with its own signal; ours is to see an error.
     let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
-    wrapper()
+    wrapper(closed)
 }
 
 /// Puts `/dev/null` where the caller has closed a standard stream, so that no file of ours gets its number
-/// and what is said.
-fn occupy_closed_descriptors() {
+/// and what is said; a program in our place finds it closed. Whether standard error was closed.
+fn occupy_closed_descriptors() -> bool {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     use rustix::stdio::{stderr, stdin, stdout};
     let (input, output, errors) = (stdin(), stdout(), stderr());
     let mut streams = [&input, &output, &errors].map(|stream| PollFd::new(stream, PollFlags::empty()));
     let no_time = Timespec { tv_sec: 0, tv_nsec: 0 };
     let _ = poll(&mut streams, Some(&no_time));
-    for stream in streams {
-        if stream.revents().contains(PollFlags::NVAL) {
-            // The lowest number that is free is the first one that is closed.
-            let null = std::fs::File::options().read(true).write(true).open("/dev/null");
-            std::mem::forget(null);
-        }
+    let closed = streams.map(|stream| stream.revents().contains(PollFlags::NVAL));
+    for _ in closed.iter().filter(|closed| **closed) {
+        // The lowest number that is free is the first one that is closed.
+        let null = std::fs::File::options().read(true).write(true).open("/dev/null");
+        std::mem::forget(null);
     }
+    closed[2]
 }
 
 /// Returns the exit status.
 #[allow(clippy::disallowed_methods, reason = "this is where the surroundings come in")]
-fn wrapper() -> i32 {
+fn wrapper(mute: bool) -> i32 {
     let mut args = std::env::args_os();
     let argv0 = args.next().unwrap_or_else(|| "brioche-cc".into());
     let executable = std::env::current_exe().unwrap_or_else(|_| PathBuf::from(&argv0));
@@ -56,7 +56,10 @@ fn wrapper() -> i32 {
         return without_directory(&call);
     };
     let world = RealWorld::new(cwd, Environment::new(std::env::vars_os().collect()));
-    let ending = driver::run(&world, &call, &mut |stream, bytes| say(stream, bytes));
+    let mut config = Config::read(&world);
+    // A compiler that can't say what it has to say fails.
+    config.disable |= mute;
+    let ending = driver::run_with(&world, &config, &call, &mut |stream, bytes| say(stream, bytes));
     if let Some(signal) = world.interrupted() {
         let _ = signal_hook::low_level::emulate_default_handler(signal);
     }

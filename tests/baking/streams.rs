@@ -45,14 +45,16 @@ fn both_streams_into_one_pipe() {
 #[test]
 fn closed_streams() {
     let bench = Bench::new();
-    // Nothing to say: gcc fails where it can't say it, and we are given /dev/null before we can notice.
     bench.write("a.c", "int x;\n");
+    // gcc fails where it can't say what it has to say.
+    bench.write("w.c", "int f(void) { int unused; return 1; }\n");
     bench.write("bad.c", "#error no\n");
     for closed in ["2>&-", ">&-", "<&-", ">&- 2>&-", "<&- >&- 2>&-"] {
         by_shell(&bench, &format!("CC -Wall -c a.c {closed}; echo $?; test -s a.o; echo $?; rm -f a.o"));
+        by_shell(&bench, &format!("CC -Wall -c w.c {closed}; echo $?; test -s w.o; echo $?; rm -f w.o"));
         by_shell(&bench, &format!("CC -c bad.c {closed}; echo $?"));
     }
-    assert!(bench.statistics().hits() >= 5, "{}", bench.log());
+    assert!(bench.statistics().hits() >= 4, "{}", bench.log());
 }
 
 #[test]
