@@ -98,16 +98,16 @@ fn a_host_that_is_killed_leaves_no_process_and_the_next_one_sweeps() {
         });
         commands.count()
     };
-    let start = Instant::now();
-    while alive() > 0 {
-        assert!(start.elapsed() < Duration::from_secs(10), "a process outlives its host");
-        std::thread::sleep(Duration::from_millis(20));
-    }
     said(
         &host(dir.path(), &["run", "--sandbox", "--work", "work", "--", "/bin/sh", "-c", ":"])
             .output()
             .unwrap(),
     );
+    let start = Instant::now();
+    while alive() > 0 {
+        assert!(start.elapsed() < Duration::from_secs(10), "a process outlives its host");
+        std::thread::sleep(Duration::from_millis(20));
+    }
     assert_eq!(names(&dir.path().join("store/host/runs")), [""; 0]);
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
     assert!(!mounts.contains(dir.path().to_str().unwrap()));

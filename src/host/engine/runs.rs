@@ -7,12 +7,15 @@
 //! <scratch>/plain/<recipe>.lock  held while it runs
 //! ```
 //!
-//! Whoever gets the lock of a host that is gone removes its directory. Mounts and processes need no sweeping:
-//! they end with the sandboxes, and these with their host.
+//! Whoever gets the lock of a host that is gone removes its directory. Mounts need no sweeping: they end with the
+//! sandboxes, and these with their host. There is one exception: bubblewrap's first process waits for the one that
+//! started it before it asks to end with it, and waits for ever when both were killed just then. It is known by the
+//! directory that it was to mount.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, OpenOptions};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -143,7 +146,23 @@ fn sweep(dir: &Path) {
         if path.extension().is_some_and(|extension| extension == "lock")
             && let Ok(Some(_lock)) = hold(&path, FlockOperation::NonBlockingLockExclusive)
         {
-            remove(&path.with_extension(""));
+            let directory = path.with_extension("");
+            end_processes(&directory);
+            remove(&directory);
+        }
+    }
+}
+
+/// Ends what was to mount something below a directory of a host that is gone.
+fn end_processes(directory: &Path) {
+    let needle = [directory.as_os_str().as_bytes(), b"/"].concat();
+    let Ok(processes) = std::fs::read_dir("/proc") else { return };
+    for process in processes.flatten() {
+        let number = process.file_name().to_str().and_then(|name| name.parse().ok());
+        let Some(process_id) = number.and_then(rustix::process::Pid::from_raw) else { continue };
+        let command = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+        if command.starts_with(b"/") && memchr::memmem::find(&command, &needle).is_some() {
+            let _ = rustix::process::kill_process(process_id, rustix::process::Signal::KILL);
         }
     }
 }
