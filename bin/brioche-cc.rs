@@ -59,9 +59,17 @@ fn wrapper(mute: bool) -> i32 {
     let mut config = Config::read(&world);
     // A compiler that can't say what it has to say fails.
     config.disable |= mute;
-    let ending = driver::run_with(&world, &config, &call, &mut |stream, bytes| say(stream, bytes));
+    let mut unsaid = false;
+    let mut ending = driver::run_with(&world, &config, &call, &mut |stream, bytes| {
+        unsaid |= try_to_say(stream, bytes).is_err();
+    });
     if let Some(signal) = world.interrupted() {
         let _ = signal_hook::low_level::emulate_default_handler(signal);
+    }
+    if unsaid {
+        // What happens then (on a full device, without a reader) is for the compiler to show.
+        config.disable = true;
+        ending = driver::run_with(&world, &config, &call, &mut |_, _| {});
     }
     match ending {
         Ending::Exit(exit) => leave(exit),
@@ -121,13 +129,13 @@ fn broken(message: &str) -> i32 {
     1
 }
 
-/// Writes all of it, waiting where a pipe does not block. A reader that is gone is no error of ours, and
-/// no end either while a compiler is at work.
+/// As [`try_to_say`], where nobody asks what became of it.
 fn say(stream: Stream, bytes: &[u8]) {
     let _ = try_to_say(stream, bytes);
 }
 
-/// As [`say`], for whom an answer that can't be written is none.
+/// Writes all of it, waiting where a pipe does not block. A reader that is gone is an error like others: it
+/// is no end while a compiler is at work.
 fn try_to_say(stream: Stream, bytes: &[u8]) -> rustix::io::Result<()> {
     static HEEDLESS: Once = Once::new();
     HEEDLESS.call_once(|| {

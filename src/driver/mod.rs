@@ -112,12 +112,7 @@ fn compile(world: &dyn World, config: &Config, call: &CompilerCall, sink: Sink<'
             return None;
         }
     };
-    context.bake(&prepared, &mut *sink).map(Some).unwrap_or_else(|aside| {
-        context.stand_aside(&call.argv0, &aside);
-        // Standard input is gone from the process, so that it can't become the compiler.
-        prepared.stdin.as_ref()?;
-        context.run_whole(&prepared, sink).ok()
-    })
+    context.bake(&prepared, sink).map_err(|aside| context.stand_aside(&call.argv0, &aside)).ok()
 }
 
 impl Context<'_> {

@@ -220,13 +220,6 @@ impl Context<'_> {
         }
     }
 
-    /// Runs the user's own command, with nothing kept.
-    pub(super) fn run_whole(&self, prepared: &Prepared<'_>, sink: Sink<'_>) -> std::io::Result<Exit> {
-        let command = prepared.driver().command(self.world, prepared.call.args.clone());
-        let stdin = prepared.stdin.clone().map_or(Stdin::Inherited, Stdin::Bytes);
-        self.world.run(&Command { stdin, terminal: prepared.terminal, ..command }, sink)
-    }
-
     /// Runs a unit's command with nothing kept: what a part of a plan falls back to.
     pub(super) fn run_unit(
         &self,

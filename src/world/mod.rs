@@ -245,7 +245,7 @@ pub trait World: Sync {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    /// All of our standard input. It can be read once.
+    /// All of our standard input, which stands at its beginning again for a program that takes our place.
     ///
     /// # Errors
     /// What the system says.

@@ -2,12 +2,15 @@
 
 use std::borrow::Cow;
 use std::ffi::OsString;
-use std::io::{self, Read};
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
+
+use rustix::fs::MemfdFlags;
 
 use super::process::{self, Signals};
 #[cfg(target_os = "linux")]
@@ -117,6 +120,11 @@ impl World for RealWorld {
     fn read_stdin(&self) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         io::stdin().lock().read_to_end(&mut bytes)?;
+        let again = rustix::fs::memfd_create("stdin", MemfdFlags::CLOEXEC)?;
+        let mut again = File::from(again);
+        again.write_all(&bytes)?;
+        again.rewind()?;
+        rustix::stdio::dup2_stdin(&again)?;
         Ok(bytes)
     }
 

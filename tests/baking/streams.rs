@@ -7,15 +7,21 @@ use crate::support::{Bench, WRAPPER, compilers};
 
 const UNUSED: &str = "int f(void) { int unused; return 1; }\n";
 
-/// Runs a shell's command line bare, then twice with the wrapper where it says `CC`.
+/// As [`by_shell_with`], with gcc.
 #[track_caller]
 fn by_shell(bench: &Bench, line: &str) -> Output {
+    by_shell_with(bench, "gcc", line)
+}
+
+/// Runs a shell's command line with the compiler where it says `CC`, then twice with the wrapper's.
+#[track_caller]
+fn by_shell_with(bench: &Bench, compiler: &str, line: &str) -> Output {
     let run = |compiler: String| {
         bench.command("sh").args(["-c", &line.replace("CC", &compiler)]).output().expect("a shell")
     };
-    let bare = run("gcc".to_owned());
+    let bare = run(compiler.to_owned());
     for _ in 0..2 {
-        let ours = run(format!("{WRAPPER} gcc"));
+        let ours = run(format!("{WRAPPER} {compiler}"));
         let text = |output: &Output| {
             String::from_utf8_lossy(&[&output.stdout[..], &output.stderr].concat()).into_owned()
         };
@@ -55,6 +61,38 @@ fn closed_streams() {
         by_shell(&bench, &format!("CC -c bad.c {closed}; echo $?"));
     }
     assert!(bench.statistics().hits() >= 4, "{}", bench.log());
+}
+
+#[test]
+fn words_that_can_not_be_written() {
+    for compiler in compilers(&["gcc", "clang-14", "clang-19"]) {
+        let bench = Bench::new();
+        bench.write("a.c", UNUSED);
+        bench.write("b.c", "int x;\n");
+        bench.write("bad.c", "#error no\n");
+        for line in [
+            "CC -Wall -c a.c 2>/dev/full; echo $?; test -s a.o; echo $?; rm -f a.o",
+            "CC -Wall -c b.c a.c 2>/dev/full; echo $?; test -s a.o; echo $?; rm -f a.o",
+            "cat a.c | CC -Wall -xc -c - -o a.o 2>/dev/full; echo $?; test -s a.o; echo $?; rm -f a.o",
+            "CC -Wall -c b.c 2>/dev/full; echo $?; test -s b.o; echo $?; rm -f b.o",
+            "CC -c bad.c 2>/dev/full; echo $?; test -e bad.o; echo $?",
+        ] {
+            by_shell_with(&bench, compiler, line);
+        }
+        let to_nobody = |mut command: std::process::Command| {
+            let (read, write) = std::io::pipe().expect("a pipe");
+            drop(read);
+            command.stderr(write).status().expect("it runs")
+        };
+        let args = ["-Wall", "-c", "a.c"];
+        let mut bare = bench.command(compiler);
+        bare.args(args);
+        let bare = to_nobody(bare);
+        for _ in 0..2 {
+            assert_eq!(to_nobody(bench.wrapper(&[&[compiler][..], &args].concat())), bare, "{compiler}");
+        }
+        assert!(bench.statistics().hits() >= 4, "{}", bench.log());
+    }
 }
 
 #[test]
