@@ -40,7 +40,13 @@ pub(super) struct PreparedCrate<'a> {
 impl Context<'_> {
     /// Bakes a crate; `None` when the real compiler is to be run as it was called.
     pub(super) fn compile_crate(&self, call: &CompilerCall, tool: RustTool, sink: Sink<'_>) -> Option<Exit> {
-        let baked = self.prepare_crate(call, tool).and_then(|prepared| self.bake_crate(&prepared, sink));
+        let baked = self.parse_crate(call, tool).and_then(|invocation| {
+            if let Some((exit, said)) = self.spawn_crate(call, &invocation) {
+                said.replay(sink);
+                return Ok(exit);
+            }
+            self.bake_crate(&self.identify_crate(call, invocation)?, sink)
+        });
         baked.map_err(|aside| self.stand_aside(&call.argv0, &aside)).ok()
     }
 
@@ -50,13 +56,35 @@ impl Context<'_> {
         call: &'c CompilerCall,
         tool: RustTool,
     ) -> Result<PreparedCrate<'c>, Aside> {
+        self.identify_crate(call, self.parse_crate(call, tool)?)
+    }
+
+    fn parse_crate(&self, call: &CompilerCall, tool: RustTool) -> Result<CrateInvocation, Aside> {
         let invocation = rustc::parse(tool, &call.args, &parse::reader(self.world));
         self.refuse_crate(&invocation)?;
+        Ok(invocation)
+    }
+
+    fn identify_crate<'c>(
+        &self,
+        call: &'c CompilerCall,
+        invocation: CrateInvocation,
+    ) -> Result<PreparedCrate<'c>, Aside> {
         let program = toolchain::identify_program(self.world, self, &call.program)
             .map_err(|error| unidentified(call, &error))?;
         if !program.is_dynamic() {
             return Err(refused("compiler-unrecorded", &call.argv0, "what it reads can't be recorded"));
         }
+        self.name_crate(call, invocation, &program)
+    }
+
+    /// Names an invocation.
+    pub(super) fn name_crate<'c>(
+        &self,
+        call: &'c CompilerCall,
+        invocation: CrateInvocation,
+        program: &Program,
+    ) -> Result<PreparedCrate<'c>, Aside> {
         let processor = if invocation.native { self.processor()? } else { Vec::new() };
         let cwd = self.world.cwd();
         let out_dir = self.world.environment().get("OUT_DIR");
@@ -98,14 +126,33 @@ impl Context<'_> {
     }
 
     fn bake_crate(&self, prepared: &PreparedCrate<'_>, sink: Sink<'_>) -> Result<Exit, Aside> {
+        self.with_transport(prepared, &mut |transport, job| {
+            self.bake_crate_over(transport, job, prepared, &mut *sink)
+        })
+    }
+
+    /// Gives a crate's job and the transport for it.
+    pub(super) fn with_transport<T>(
+        &self,
+        prepared: &PreparedCrate<'_>,
+        with: &mut dyn FnMut(&LocalTransport<'_>, Job<'_>) -> T,
+    ) -> T {
         let world = PlacedWorld::new(self.world, &prepared.places);
         let program = |path: &Path, helper| self.helper(prepared, path, helper);
-        let krate = prepared.job_of_crate(&program);
-        let job = self.crate_job(prepared, krate);
+        let job = self.crate_job(prepared, prepared.job_of_crate(&program));
         let digester = CrateDigester(self);
         let digester = PlacedDigester { digester: &digester, places: &prepared.places };
-        let transport = self.crate_transport(&world, &digester);
-        let subject = prepared.subject();
+        with(&self.crate_transport(&world, &digester), job)
+    }
+
+    fn bake_crate_over(
+        &self,
+        transport: &LocalTransport<'_>,
+        job: Job<'_>,
+        prepared: &PreparedCrate<'_>,
+        sink: Sink<'_>,
+    ) -> Result<Exit, Aside> {
+        let subject = subject(&prepared.invocation);
         let baked = match transport.direct(&job, &mut *sink)? {
             Direct::Hit(hit) => Baked::Hit(hit),
             Direct::WouldHit | Direct::Unseen => transport.bake(&job, sink)?,
@@ -198,12 +245,7 @@ impl Context<'_> {
 
     /// Whether a crate would hit; if not, why none of the earlier results serves.
     pub(super) fn would_hit_crate(&self, prepared: &PreparedCrate<'_>) -> Result<Direct, Aside> {
-        let world = PlacedWorld::new(self.world, &prepared.places);
-        let program = |path: &Path, helper| self.helper(prepared, path, helper);
-        let job = self.crate_job(prepared, prepared.job_of_crate(&program));
-        let digester = CrateDigester(self);
-        let digester = PlacedDigester { digester: &digester, places: &prepared.places };
-        Ok(self.crate_transport(&world, &digester).look_direct(&job)?)
+        Ok(self.with_transport(prepared, &mut |transport, job| transport.look_direct(&job))?)
     }
 }
 
@@ -230,11 +272,13 @@ impl PreparedCrate<'_> {
 
     /// What the log calls it.
     pub(super) fn subject(&self) -> OsString {
-        match &self.invocation.name {
-            Some(name) => name.clone(),
-            None => self.invocation.source().to_owned(),
-        }
+        subject(&self.invocation)
     }
+}
+
+/// What the log calls a crate.
+pub(super) fn subject(invocation: &CrateInvocation) -> OsString {
+    invocation.name.clone().unwrap_or_else(|| invocation.source().to_owned())
 }
 
 /// Digests of files whose text no preprocessor reads.

@@ -6,6 +6,7 @@
 
 mod config;
 mod context;
+mod crate_reads;
 mod crates;
 mod explain;
 mod explain_spawned;

@@ -16,6 +16,7 @@
 //! fails, or that has something to say, is compiled again here: only the compiler's own words for the original
 //! source reach the user.
 
+mod crates;
 mod spare;
 
 use std::collections::BTreeMap;
@@ -387,13 +388,16 @@ impl<'a> Host<'a> {
                 .and_then(|how| Staged::of(bytes, &path, false, how).map_err(Into::into));
             staged.push(staging.map_err(|error| Local::new(error.token(), error))?);
         }
-        // The commit point: from here on nothing is run again.
-        for staged in staged {
-            if let Err(error) = staged.commit() {
-                return Ok(Spawned::Unfinished(error.to_string()));
-            }
-        }
-        Ok(Spawned::Done(Done { delivered, spared: baking.spared }))
+        Ok(commit(staged, delivered, baking.spared))
+    }
+}
+
+/// Puts outputs in place. From here on nothing is run again.
+fn commit(staged: Vec<Staged>, delivered: Delivered, spared: bool) -> Spawned {
+    let failed = staged.into_iter().find_map(|staged| staged.commit().err());
+    match failed {
+        Some(error) => Spawned::Unfinished(error.to_string()),
+        None => Spawned::Done(Done { delivered, spared }),
     }
 }
 

@@ -182,6 +182,12 @@ impl Seen<'_> {
         self.files.iter().map(|file| (path(file.path), file.digest))
     }
 
+    /// The variables of the environment that were asked for.
+    #[must_use]
+    pub fn variables(&self) -> impl ExactSizeIterator<Item = &OsStr> {
+        self.variables.iter().map(|(name, _)| OsStr::from_bytes(name))
+    }
+
     /// Whether a compile now would see the same: first what it read, then what it found, last what it
     /// did not find (left out where `absences` is false, which only tests of tests want).
     ///

@@ -33,7 +33,9 @@ pub enum Spelling {
 }
 
 impl Spelling {
-    fn of(self, path: &[u8]) -> Cow<'_, [u8]> {
+    /// A path as it is spelled.
+    #[must_use]
+    pub fn of(self, path: &[u8]) -> Cow<'_, [u8]> {
         match self {
             Self::Plain => Cow::Borrowed(path),
             Self::Json => escaped(path, b"\\\""),

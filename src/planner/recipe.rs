@@ -195,7 +195,7 @@ fn options(inputs: &RecipeInputs<'_>) -> Result<Vec<ProcessTemplate>, Unfit> {
 }
 
 /// The environment that every process of Brioche's has, with the messages of every compiler in one language.
-fn environment(search_path: Option<&ProcessTemplate>) -> BTreeMap<ByteString, ProcessTemplate> {
+pub(super) fn environment(search_path: Option<&ProcessTemplate>) -> BTreeMap<ByteString, ProcessTemplate> {
     let symbols = [
         ("BRIOCHE_INPUT_RESOURCE_DIRS", Symbol::InputResourceDirs),
         ("BRIOCHE_RESOURCE_DIR", Symbol::ResourceDir),

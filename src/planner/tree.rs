@@ -114,19 +114,25 @@ impl Tree {
     /// The recipe with these files and directories in its work directory, by their paths below that.
     #[must_use]
     pub fn with(&self, files: &[(&[u8], ArtifactHash)], directories: &[&[u8]]) -> Recipe {
-        let mut root = Node::default();
-        for directory in directories {
-            root.at(directory);
-        }
-        for (path, artifact) in files {
-            let (directory, name) = match memchr::memrchr(b'/', path) {
-                Some(at) => (&path[..at], &path[at + 1..]),
-                None => (&b""[..], *path),
-            };
-            root.at(directory).files.insert(name.into(), *artifact);
-        }
-        Recipe::from(ProcessRecipe { work_dir: Box::new(root.recipe()), ..self.process.clone() })
+        let work_dir = Box::new(work_directory(files, directories));
+        Recipe::from(ProcessRecipe { work_dir, ..self.process.clone() })
     }
+}
+
+/// A directory with these files and directories in it, by their paths below it.
+pub(super) fn work_directory(files: &[(&[u8], ArtifactHash)], directories: &[&[u8]]) -> Recipe {
+    let mut root = Node::default();
+    for directory in directories {
+        root.at(directory);
+    }
+    for (path, artifact) in files {
+        let (directory, name) = match memchr::memrchr(b'/', path) {
+            Some(at) => (&path[..at], &path[at + 1..]),
+            None => (&b""[..], *path),
+        };
+        root.at(directory).files.insert(name.into(), *artifact);
+    }
+    root.recipe()
 }
 
 /// Part of a recipe's output.

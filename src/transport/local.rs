@@ -1,6 +1,7 @@
 //! The local transport: a store on this machine, and the user's own compiler.
 
-use std::path::Path;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
 
 use super::crates::Trail;
 use super::entry::{Kept as KeptOutput, Product};
@@ -8,7 +9,7 @@ use super::outputs::{Results, Written};
 use super::texts::{Found, is_placeless, record_name};
 use super::{Baked, Habits, Hit, How, InputArtifact, Job, Kept, Text, Transport, TransportError};
 use crate::manifest::{
-    Digester, InputSet, Knowledge, Learned, Manifest, Mismatch, Snapshot, Unlearnable, Version,
+    Digester, InputSet, Knowledge, Learned, Manifest, Mismatch, Seen, Snapshot, Unlearnable, Version,
 };
 use crate::preprocess::Traits;
 use crate::recipe::digest::{ArtifactHash, BlobDigest, UnitKey};
@@ -43,6 +44,15 @@ pub enum Direct {
     Changed(Vec<Mismatch>),
     /// It was never seen.
     Unseen,
+}
+
+/// What a compile read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reads {
+    /// The files, by their absolute paths, with digests of their bytes.
+    pub files: Vec<(PathBuf, BlobDigest)>,
+    /// The variables of the environment that it asked for, but for those that decide nothing.
+    pub variables: Vec<OsString>,
 }
 
 impl Transport for LocalTransport<'_> {
@@ -111,13 +121,37 @@ impl LocalTransport<'_> {
         Ok(if served.is_some() { Direct::WouldHit } else { Direct::Changed(mismatches) })
     }
 
+    /// What the compile of a job saw: the files that it read, and the variables that it asked for. `None` where none
+    /// is known that would see the same now.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub fn reads(&self, job: &Job<'_>) -> Result<Option<Reads>, TransportError> {
+        let bytes = self.store.load(RecordKind::Manifest, &job.invocation)?.unwrap_or_default();
+        let manifest = Manifest::decode(&bytes).unwrap_or_default();
+        Ok(self.standing(job, &manifest).0.map(|(_, seen)| Reads {
+            files: seen.files().map(|(path, digest)| (self.world.absolute(path), digest)).collect(),
+            variables: seen.variables().map(OsStr::to_owned).collect(),
+        }))
+    }
+
     fn served(&self, job: &Job<'_>, manifest: &Manifest<'_>) -> (Option<Product>, Vec<Mismatch>) {
+        let (standing, mismatches) = self.standing(job, manifest);
+        (standing.map(|(product, _)| product), mismatches)
+    }
+
+    /// The version that would come of a compile now, or why none would.
+    fn standing<'m>(
+        &self,
+        job: &Job<'_>,
+        manifest: &Manifest<'m>,
+    ) -> (Option<(Product, Seen<'m>)>, Vec<Mismatch>) {
         let mut mismatches = Vec::new();
         for version in manifest.versions() {
             let product = Product::decode(version.result).filter(|product| product.fits(job));
             let (Some(product), Some(seen)) = (product, version.seen()) else { continue };
             match seen.holds(self.world, self.digester, self.absences) {
-                Ok(()) => return (Some(product), mismatches),
+                Ok(()) => return (Some((product, seen)), mismatches),
                 Err(mismatch) => mismatches.push(mismatch),
             }
         }

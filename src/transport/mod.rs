@@ -14,7 +14,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use entry::Explanation;
-pub use local::{Direct, LocalTransport};
+pub use local::{Direct, LocalTransport, Reads};
 
 use crate::argparse::rustc::CrateInvocation;
 use crate::argparse::{Family, Output};

@@ -10,7 +10,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// The compiler's own file, behind rustup's.
-fn rustc() -> &'static str {
+pub fn rustc() -> &'static str {
     static RUSTC: OnceLock<String> = OnceLock::new();
     RUSTC.get_or_init(|| {
         let output = Command::new("rustc").args(["--print", "sysroot"]).output().expect("rustc runs");

@@ -1,5 +1,6 @@
 //! Compiles as recipes of their own, over a real socket and the real server loop.
 
+mod crates;
 mod host;
 mod layout;
 mod mapping;

@@ -3,6 +3,8 @@
 use std::ffi::{OsStr, OsString};
 
 use super::RustTool;
+use super::spec::Shape;
+use super::table::find;
 use crate::argparse::{Mode, Output, Refusal};
 
 /// A parsed command line. It is complete for refused ones too, as far as the compiler's rules could be
@@ -74,6 +76,41 @@ pub struct CrateArg {
     pub role: CrateRole,
     /// Its value, if it takes one; the source.
     pub value: OsString,
+}
+
+impl CrateArg {
+    /// How it is said to the compiler again.
+    #[must_use]
+    pub fn words(&self) -> Words {
+        /// The options of `-C` that may have a value of no bytes; the others are said by their names alone.
+        const MAY_BE_EMPTY: [&str; 4] = ["ar", "extra-filename", "link-args", "metadata"];
+        let value = !self.value.is_empty();
+        let (before, front, takes) = match (self.name, self.name.as_bytes()) {
+            ("", _) => (None, String::new(), true),
+            (name, [b'-', b'-', ..]) => match find(name).map(|row| row.shape) {
+                Some(Shape::Flag) => (None, name.to_owned(), false),
+                _ => (None, format!("{name}="), true),
+            },
+            (name, [b'-', ..]) => match find(name).map(|row| row.shape) {
+                Some(Shape::Flag) => (None, name.to_owned(), false),
+                _ => (Some(name), String::new(), true),
+            },
+            (name, _) if value || MAY_BE_EMPTY.contains(&name) => (Some("-C"), format!("{name}="), true),
+            (name, _) => (Some("-C"), name.to_owned(), false),
+        };
+        Words { before, front, takes }
+    }
+}
+
+/// How an argument is said; see [`CrateArg::words`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Words {
+    /// A word of its own, before.
+    pub before: Option<&'static str>,
+    /// The beginning of the word.
+    pub front: String,
+    /// Whether the value follows in that word.
+    pub takes: bool,
 }
 
 /// What an argument is for, which decides whether it enters the key.

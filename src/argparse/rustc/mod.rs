@@ -20,7 +20,7 @@ pub mod table;
 
 use std::ffi::{OsStr, OsString};
 
-pub use invocation::{CrateArg, CrateInvocation, CrateRole, CrateType, Emit, Extern, Search, SearchKind};
+pub use invocation::{CrateArg, CrateInvocation, CrateRole, CrateType, Emit, Extern, Search, SearchKind, Words};
 
 use super::{Mode, ReadFile, Refusal};
 

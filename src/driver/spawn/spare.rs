@@ -310,7 +310,7 @@ fn dependency_file(looked: Looked, notable: &Notable, family: Family) -> Option<
 }
 
 /// A path without `.` and `..`.
-fn lexical(path: &Path) -> PathBuf {
+pub(super) fn lexical(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for part in path.components() {
         match part {

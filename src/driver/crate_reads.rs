@@ -1,0 +1,174 @@
+//! What a crate reads, asked of the compiler itself: `--emit=dep-info` in place of what is to be made, recorded. The
+//! compiler expands the source and resolves all names, and reads what it will read in a whole compile of a library:
+//! sources, embedded files, other crates. Code is not made.
+//!
+//! That is a compile like another, and its result is kept in the local store: while nothing that it saw has
+//! changed, it is not run again. The artifact that the compiler is in stands for its identity.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use super::crates::PreparedCrate;
+use super::spawn::Local;
+use super::{Aside, CompilerCall, Context, parse};
+use crate::argparse::rustc::{self, CrateInvocation};
+use crate::planner::key::{FieldWriter, KeyHasher};
+use crate::recipe::ProcessTemplate;
+use crate::recipe::digest::{RecordName, ToolchainDigest};
+use crate::toolchain::Program;
+use crate::transport::{Baked, Direct, Job, Kept, LocalTransport, Reads, Transport, TransportError};
+
+/// What a crate reads.
+pub(super) struct CrateReads {
+    /// All files and variables.
+    pub(super) reads: Reads,
+    /// The dependency file, for another target than the crate's.
+    pub(super) rules: CrateRules,
+}
+
+/// A dependency file of rustc's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct CrateRules(Vec<u8>);
+
+impl CrateRules {
+    /// Takes a file's text.
+    pub(super) fn new(text: Vec<u8>) -> Self {
+        Self(text)
+    }
+
+    fn lines(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.split(|byte| *byte == b'\n')
+    }
+
+    /// The targets, as they are spelled.
+    pub(super) fn targets(&self) -> impl Iterator<Item = &[u8]> {
+        let target = |line| memchr::memmem::find(line, b": ").map(|at| &line[..at]);
+        self.lines().take_while(|line| !line.starts_with(b"# ")).filter_map(target)
+    }
+
+    /// What all targets depend on, as it is spelled.
+    fn prerequisites(&self) -> Option<&[u8]> {
+        let line = self.lines().next()?;
+        memchr::memmem::find(line, b": ").map(|at| &line[at + 2..])
+    }
+
+    /// What follows the targets.
+    fn rest(&self) -> Option<&[u8]> {
+        let targets = self.targets().count();
+        let mut ends = memchr::memmem::find_iter(&self.0, b"\n\n");
+        ends.nth(targets.checked_sub(1)?).map(|at| &self.0[at + 2..])
+    }
+
+    /// The files that are read, as they are spelled.
+    pub(super) fn sources(&self) -> impl Iterator<Item = PathBuf> {
+        let rest = self.rest().unwrap_or_default().split(|byte| *byte == b'\n');
+        let names = rest.take_while(|line| !line.starts_with(b"# ")).filter_map(|line| line.strip_suffix(b":"));
+        names.map(|name| {
+            let mut plain = Vec::with_capacity(name.len());
+            for (at, byte) in name.iter().enumerate() {
+                if !(*byte == b'\\' && name.get(at + 1) == Some(&b' ')) {
+                    plain.push(*byte);
+                }
+            }
+            OsString::from_vec(plain).into()
+        })
+    }
+
+    /// The variables that the source asks for, with their values as they are spelled.
+    pub(super) fn variables(&self) -> impl Iterator<Item = (&OsStr, Option<&[u8]>)> {
+        self.lines().filter_map(|line| line.strip_prefix(b"# env-dep:")).map(|line| {
+            let at = memchr::memchr(b'=', line);
+            (OsStr::from_bytes(&line[..at.unwrap_or(line.len())]), at.map(|at| &line[at + 1..]))
+        })
+    }
+
+    /// The same for these targets.
+    pub(super) fn with_targets<'t>(&self, targets: impl Iterator<Item = &'t [u8]>) -> Option<Vec<u8>> {
+        let (prerequisites, rest) = (self.prerequisites()?, self.rest()?);
+        let mut text: Vec<u8> =
+            targets.flat_map(|target| [target, b": ", prerequisites, b"\n\n"].concat()).collect();
+        text.extend_from_slice(rest);
+        Some(text)
+    }
+}
+
+impl Context<'_> {
+    /// Asks the compiler, or the store what it said when it was asked before.
+    pub(super) fn crate_reads(
+        &self,
+        call: &CompilerCall,
+        invocation: &CrateInvocation,
+        compiler: &ProcessTemplate,
+        temporary: &Path,
+    ) -> Result<CrateReads, Local> {
+        let file = temporary.join("reads.d");
+        let call = CompilerCall { args: arguments(invocation, &file), ..call.clone() };
+        let asked = rustc::parse(invocation.tool, &call.args, &parse::reader(self.world));
+        let program = Program {
+            digest: ToolchainDigest::of(format!("{compiler:?}").as_bytes()),
+            parts: Vec::new(),
+            absent: Vec::new(),
+        };
+        let prepared = self.name_crate(&call, asked, &program).map_err(of_aside)?;
+        let unit = name(&prepared, invocation);
+        let reads =
+            self.with_transport(&prepared, &mut |transport, job| ask(transport, &Job { unit, ..job }));
+        let text = self.world.read(&file).map_err(|error| Local::new("unlearned", error))?;
+        Ok(CrateReads { reads: reads?, rules: CrateRules::new(text) })
+    }
+}
+
+fn of_aside(aside: Aside) -> Local {
+    match aside {
+        Aside::Refused(refusals) => match refusals.first() {
+            Some(refusal) => Local::new(refusal.token, refusal),
+            None => Local::new("refused", ""),
+        },
+        Aside::Error(token, why) => Local::new(token, why),
+    }
+}
+
+fn ask(transport: &LocalTransport<'_>, job: &Job<'_>) -> Result<Reads, Local> {
+    let broken = |error: TransportError| Local::new(error.token(), error);
+    let mut nobody = |_, _: &[u8]| ();
+    let known = transport.direct(job, &mut nobody).map_err(broken)?;
+    if !matches!(known, Direct::Hit(_)) {
+        match transport.bake(job, &mut nobody).map_err(broken)? {
+            Baked::Compiled { kept: Kept::Failed, .. } => {
+                return Err(Local::new("compile-failed", "the compiler will say why"));
+            }
+            Baked::Compiled { kept: Kept::Stored | Kept::Verified { same: true }, .. } | Baked::Hit(_) => {}
+            Baked::Compiled { kept, .. } => return Err(Local::new("unlearned", kept)),
+        }
+    }
+    let reads = transport.reads(job).map_err(broken)?;
+    reads.ok_or_else(|| Local::new("unlearned", "something changed meanwhile"))
+}
+
+/// The compiler's arguments, with nothing to make but the dependency file.
+fn arguments(invocation: &CrateInvocation, file: &Path) -> Vec<OsString> {
+    let mut args = Vec::new();
+    for arg in invocation.args.iter().filter(|arg| !matches!(arg.name, "--emit" | "--out-dir")) {
+        let words = arg.words();
+        args.extend(words.before.map(OsString::from));
+        let mut word = OsString::from(words.front);
+        if words.takes {
+            word.push(&arg.value);
+        }
+        args.push(word);
+    }
+    let mut emit = OsString::from("--emit=dep-info=");
+    emit.push(file);
+    args.push(emit);
+    args
+}
+
+/// The name of "what this crate reads" across its versions.
+fn name(prepared: &PreparedCrate<'_>, invocation: &CrateInvocation) -> RecordName {
+    let mut hasher = KeyHasher::default();
+    hasher.field("reads", &[prepared.explanation.invocation.as_bytes()]);
+    let outputs = invocation.outputs.iter().map(|output| output.path.as_bytes());
+    hasher.field("outputs", &outputs.collect::<Vec<_>>());
+    RecordName::from_bytes(*hasher.finish().as_bytes())
+}

@@ -1,0 +1,269 @@
+//! A crate as a recipe of its own: what it reads is asked of the compiler ([`crate::driver::crate_reads`]), given to
+//! the host as a tree, and what comes of it put in place.
+//!
+//! Nothing depends on a note or a claim: the files are those that this process's own compiler read in this very
+//! call, or would read again, and the host hashes their bytes itself.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::{Host, Local, Spawned, commit};
+use crate::argparse::rustc::{CrateInvocation, CrateRole};
+use crate::argparse::{Output, OutputKind, Refusal};
+use crate::driver::crate_reads::{CrateReads, CrateRules};
+use crate::driver::crates::subject;
+use crate::driver::{CompilerCall, Context};
+use crate::paths::Spelling;
+use crate::planner::crate_recipe::{CrateRecipeInputs, TOP, crate_recipe, suits};
+use crate::planner::places::Place;
+use crate::recipe::digest::ArtifactHash;
+use crate::recipe::{Artifact, File, Recipe, STDERR, STDOUT};
+use crate::store::Staged;
+use crate::transport::Habits;
+use crate::transport::placing::placement;
+use crate::transport::socket::BakeRequest;
+use crate::transport::wire::{Delivered, Finished};
+use crate::world::{Exit, Stream, Transcript};
+
+/// Where a compiler reads what is of the machine, to be loaded itself.
+const MACHINE: [&str; 8] = ["/usr", "/lib", "/lib64", "/bin", "/etc", "/proc", "/sys", "/dev"];
+
+/// How an artifact notification begins, and what follows the path.
+const NOTIFICATION: (&[u8], &[u8]) = (b"{\"$message_type\":\"artifact\",\"artifact\":\"", b"\",\"emit\":");
+
+impl Context<'_> {
+    /// Has a host bake a crate, where one is there; `None` where that is not done.
+    pub(in crate::driver) fn spawn_crate(
+        &self,
+        call: &CompilerCall,
+        invocation: &CrateInvocation,
+    ) -> Option<(Exit, Transcript)> {
+        let socket = self.config.host.as_deref()?;
+        let subject = subject(invocation);
+        let (spawned, said) = match self.spawned_crate(call, invocation, socket) {
+            Ok((spawned, said)) => (Ok(spawned), said),
+            Err(local) => (Err(local), Transcript::default()),
+        };
+        let accounted = self.account_spawned(&subject, spawned);
+        if let (None, Some(signal)) = (&accounted, self.world.interrupted()) {
+            return Some((Exit::Signal(signal), Transcript::default()));
+        }
+        let (exit, mut transcript) = accounted?;
+        transcript.append(said);
+        Some((exit, transcript))
+    }
+
+    fn spawned_crate(
+        &self,
+        call: &CompilerCall,
+        invocation: &CrateInvocation,
+        socket: &Path,
+    ) -> Result<(Spawned, Transcript), Local> {
+        suits(invocation).map_err(|refusal| refused(&refusal))?;
+        let mut host = Host::reach(self.world, self.log, socket, call)?;
+        let reads = self.crate_reads(call, invocation, &host.compiler, host.temporary.path())?;
+        let recipe = host.crate_recipe(invocation, &reads)?;
+        if let Some(data) = host.data(b"", &recipe).first() {
+            let line = format_args!("program data keeps it from hitting elsewhere: {data}");
+            self.log.line(self.world, subject(invocation).display(), line);
+        }
+        let delivery = host.temporary.path().join("output");
+        let request = BakeRequest { recipe: &recipe, output: Some(&delivery), detached: false };
+        match host.client.bake(request, &mut |_, _, _| ())? {
+            Finished::Succeeded(delivered) => {
+                host.finish_crate(invocation, &reads, (delivered, &delivery))
+            }
+            Finished::Failed { why } => Err(Local::new("bake-failed", why)),
+        }
+    }
+}
+
+impl Host<'_> {
+    /// The recipe of a crate; its files are given to the host.
+    fn crate_recipe(&mut self, invocation: &CrateInvocation, reads: &CrateReads) -> Result<Recipe, Local> {
+        let files = self.tree_files(reads)?;
+        let paths: Vec<&Path> = files.iter().map(|(path, _)| path.as_path()).collect();
+        let artifacts = self.client.create_artifacts(&paths)?;
+        let mut given: Vec<(&Path, ArtifactHash)> = Vec::with_capacity(files.len());
+        for ((path, expected), created) in files.iter().zip(artifacts) {
+            let created = created.map_err(|error| Local::new("host-error", error))?;
+            if !expected.contains(&created) {
+                return Err(Local::new("inputs-changed", format_args!("{} changed", path.display())));
+            }
+            given.push((path, created));
+        }
+        crate_recipe(&CrateRecipeInputs {
+            invocation,
+            compiler: &self.compiler,
+            places: &self.places,
+            cwd: self.world.cwd(),
+            files: &given,
+            variables: &self.variables(reads)?,
+            platform: self.platform,
+        })
+        .map_err(|refusal| refused(&refusal))
+    }
+
+    /// The files that stand in no input, and which artifacts they may be: those of the bytes that the compiler saw.
+    fn tree_files(&self, reads: &CrateReads) -> Result<Vec<(PathBuf, [ArtifactHash; 2])>, Local> {
+        let sources: Vec<PathBuf> =
+            reads.rules.sources().map(|source| self.world.absolute(&source)).collect();
+        let mut files = Vec::new();
+        for (path, digest) in &reads.reads.files {
+            let plain = super::spare::lexical(path);
+            match self.places.locate(plain.as_os_str().as_bytes()).map(|located| located.root) {
+                Some(Place::Input(_)) => continue,
+                None if is_machines(&plain) && !sources.contains(path) => continue,
+                _ => {}
+            }
+            // A link on the way may make `..` lead elsewhere.
+            let real = self.world.canonicalize(path).ok();
+            if real.is_none() || real != self.world.canonicalize(&plain).ok() {
+                return Err(Local::new("outside", format_args!("{} leads elsewhere", path.display())));
+            }
+            let artifacts =
+                [false, true].map(|executable| Artifact::File(File::new(*digest, executable)).hash());
+            if files.iter().all(|(other, _)| *other != plain) {
+                files.push((plain, artifacts));
+            }
+        }
+        Ok(files)
+    }
+
+    /// The variables that are asked for: by the source, and by the compiler where they decide something.
+    fn variables(&self, reads: &CrateReads) -> Result<Vec<(OsString, Option<OsString>)>, Local> {
+        let value = |name: &OsString| self.world.environment().get(name.to_str()?).map(OsString::from);
+        let mut variables: Vec<(OsString, Option<OsString>)> = Vec::new();
+        for (name, _) in reads.rules.variables() {
+            let name = name.to_owned();
+            let value = value(&name);
+            variables.push((name, value));
+        }
+        for name in &reads.reads.variables {
+            let value = value(name);
+            let known = variables.iter().any(|(other, _)| other == name);
+            if value.is_none() || known || COMPILERS.iter().any(|own| name == own) {
+                continue;
+            }
+            if !PASSED.iter().any(|passed| name == passed) {
+                let why = format_args!("the compiler asks for {}", name.display());
+                return Err(Local::new("environment", why));
+            }
+            variables.push((name.clone(), value));
+        }
+        Ok(variables)
+    }
+
+    /// Puts what a bake delivered in place.
+    fn finish_crate(
+        &self,
+        invocation: &CrateInvocation,
+        reads: &CrateReads,
+        (delivered, delivery): (Delivered, &Path),
+    ) -> Result<(Spawned, Transcript), Local> {
+        let read = |name: &Path| {
+            let missing =
+                |error| Local::new("output-missing", format!("{}: {error}", name.display()));
+            self.world.read(&delivery.join(name)).map_err(missing)
+        };
+        if !read(Path::new(STDOUT))?.is_empty() {
+            return Err(Local::new("diagnostics", "the compiler has something to print"));
+        }
+        let mut results = Vec::new();
+        for output in &invocation.outputs {
+            let name = Path::new(&output.path).file_name().unwrap_or_default();
+            results.push((output, read(Path::new(name))?));
+        }
+        let dependencies = results.iter().find(|(output, _)| output.kind == OutputKind::Dependencies);
+        let baked = dependencies.map(|(_, bytes)| CrateRules::new(bytes.clone()));
+        if let Some(baked) = &baked {
+            let values = reads.rules.variables().zip(baked.variables());
+            let moved = values.filter(|((_, here), (_, there))| here != there);
+            let moved: Vec<&[u8]> = moved.filter_map(|(_, (_, there))| there).collect();
+            let holds = |(output, bytes): &(&Output, Vec<u8>)| {
+                output.kind != OutputKind::Dependencies
+                    && moved.iter().any(|place| memchr::memmem::find(bytes, place).is_some())
+            };
+            if results.iter().any(holds) || invocation.opaque && !moved.is_empty() {
+                return Err(Local::new("holds-place", "it holds the value of a variable that is a path"));
+            }
+            if baked.sources().count() != reads.rules.sources().count() {
+                return Err(Local::new("unlearned", "the bake read other files"));
+            }
+        } else if reads.rules.variables().next().is_some() {
+            return Err(Local::new("holds-place", "without a dependency file, what variables were is not known"));
+        }
+        let said = said_here(invocation, &read(Path::new(STDERR))?)?;
+        let mut staged = Vec::new();
+        for (output, bytes) in results {
+            let bytes = match (&baked, output.kind) {
+                (Some(baked), OutputKind::Dependencies) => dependencies_here(invocation, reads, baked)?,
+                _ => bytes,
+            };
+            let path = self.world.absolute(Path::new(&output.path));
+            let staging = placement(self.world, Habits::Rustc, output.kind, &path)
+                .and_then(|how| Staged::of(bytes, &path, false, how).map_err(Into::into));
+            staged.push(staging.map_err(|error| Local::new(error.token(), error))?);
+        }
+        Ok((commit(staged, delivered, false), said))
+    }
+}
+
+/// Variables that the compiler asks for itself, which decide nothing in a library.
+const COMPILERS: [&str; 0] = [];
+
+/// Variables that a bake is given as they are.
+const PASSED: [&str; 1] = ["RUSTC_BOOTSTRAP"];
+
+fn refused(refusal: &Refusal) -> Local {
+    Local::new(refusal.token, refusal)
+}
+
+/// Whether a file is of the machine and no crate.
+fn is_machines(path: &Path) -> bool {
+    let is_crate = path.extension().is_some_and(|extension| extension == "rlib" || extension == "rmeta");
+    !is_crate && MACHINE.iter().any(|place| path.starts_with(place))
+}
+
+/// The output whose file has this name.
+fn output_named<'i>(invocation: &'i CrateInvocation, path: &[u8]) -> Option<&'i Output> {
+    let name = path.rsplit(|byte| *byte == b'/').next()?;
+    let named = |output: &&Output| Path::new(&output.path).file_name().is_some_and(|own| own.as_bytes() == name);
+    invocation.outputs.iter().find(named)
+}
+
+/// The dependency file as the compiler writes it here.
+fn dependencies_here(
+    invocation: &CrateInvocation,
+    reads: &CrateReads,
+    baked: &CrateRules,
+) -> Result<Vec<u8>, Local> {
+    let targets = baked.targets().map(|target| Some(output_named(invocation, target)?.path.as_bytes()));
+    let targets: Option<Vec<&[u8]>> = targets.collect();
+    let text = targets.and_then(|targets| reads.rules.with_targets(targets.into_iter()));
+    text.ok_or_else(|| Local::new("unlearned", "the dependency file is of another form"))
+}
+
+/// What the compiler said in the bake, as it says it here. Words about the source are left to a compile here where
+/// they would name a place, or be asked to look some way.
+fn said_here(invocation: &CrateInvocation, said: &[u8]) -> Result<Transcript, Local> {
+    let looks = invocation.args.iter().any(|arg| arg.role == CrateRole::Presentation);
+    let silent = || Local::new("diagnostics", "the compiler has something to say");
+    let mut here = Transcript::default();
+    for line in said.split_inclusive(|byte| *byte == b'\n') {
+        let Some(rest) = line.strip_prefix(NOTIFICATION.0) else {
+            let names_place = memchr::memmem::find(line, TOP.as_bytes()).is_some();
+            if looks || names_place || !line.starts_with(b"{") {
+                return Err(silent());
+            }
+            here.add(Stream::Stderr, line);
+            continue;
+        };
+        let at = memchr::memmem::find(rest, NOTIFICATION.1).ok_or_else(silent)?;
+        let output = output_named(invocation, &rest[..at]).ok_or_else(silent)?;
+        let path = Spelling::Json.of(output.path.as_bytes());
+        here.add(Stream::Stderr, &[NOTIFICATION.0, &path, &rest[at..]].concat());
+    }
+    Ok(here)
+}

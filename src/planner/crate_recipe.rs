@@ -1,0 +1,235 @@
+//! A crate as a recipe: shape *tree*. The work directory holds exactly the files that the compiler reads, each
+//! below the name of the place where it stands:
+//!
+//! ```text
+//! work/…      what is below the calling process's work directory
+//! home/…      what is below its home; and so on, by the names of [`super::places`]
+//! ```
+//!
+//! so that one `--remap-path-prefix` from the bake's work directory to `/brioche` names all of them as text does.
+//! What stands in an input artifact is named in that, the compiler with its standard library first of all.
+//!
+//! A path that is a whole value, of an option that takes one or of a variable that the source asks for, becomes
+//! the bake's own. A path anywhere else is the program's data and stays what it is.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use super::places::{Place, Places};
+use super::recipe::environment;
+use super::tree::work_directory;
+use crate::argparse::Refusal;
+use crate::argparse::rustc::{CrateArg, CrateInvocation, CrateRole, CrateType, Emit, RustTool};
+use crate::paths::Located;
+use crate::recipe::digest::ArtifactHash;
+use crate::recipe::{
+    ByteString, Compile, Component, Platform, ProcessTemplate, Recipe, Symbol, Template, compile_process,
+};
+
+/// What the names of all places begin with.
+pub const TOP: &str = "/brioche";
+
+/// Options by which a crate reads, or leaves, more than is known here, and why.
+const UNFIT: [(&str, &str, &str); 11] = [
+    ("--print", "prints-information", "the compiler prints more than it makes"),
+    ("--remap-path-scope", "remap-scope", "paths are to stay what they are somewhere"),
+    ("--sysroot", "sysroot", "the standard library is chosen"),
+    ("-l", "native-library", "a native library is read"),
+    ("instrument-coverage", "coverage", "coverage's tables hold paths that can't be searched"),
+    ("link-self-contained", "linker", "it is about a link"),
+    ("llvm-args", "llvm-args", "LLVM may be told to read and write anything"),
+    ("passes", "llvm-args", "LLVM may be told to read and write anything"),
+    ("profile-generate", "profile", "the place of profiles stands in the code"),
+    ("profile-use", "profile", "a profile is read"),
+    ("remark", "llvm-args", "LLVM may have to say something"),
+];
+
+/// Whether a crate can be baked elsewhere, from the files that it reads, as far as its command line tells.
+///
+/// # Errors
+/// Why not.
+pub fn suits(invocation: &CrateInvocation) -> Result<(), Refusal> {
+    let because = |token, why| Err(Refusal::new(token, "", why));
+    let plain = |(emit, path): &(Emit, Option<OsString>)| {
+        path.is_none() && matches!(emit, Emit::DepInfo | Emit::Link | Emit::Metadata)
+    };
+    let split = invocation.split_debuginfo.as_ref().is_some_and(|split| split != "off");
+    let target = invocation.target.as_ref().map(|target| target.as_bytes()).unwrap_or_default();
+    match () {
+        () if invocation.tool != RustTool::Rustc => because("lints", "more than the compiler is run"),
+        () if invocation.made() != [CrateType::Rlib] => because("crate-type", "a linker or macros are needed"),
+        () if invocation.incremental.is_some() => because("incremental", "the compiler keeps its own memory"),
+        () if !invocation.emits.iter().all(plain) => because("emit", "other files than a library's are made"),
+        () if invocation.output.is_some() => because("named-output", "what is made has a name of its own"),
+        () if split => because("split-debuginfo", "debug information is put into files of its own"),
+        () if invocation.native => because("native-processor", "the processor is this machine's"),
+        () if target.contains(&b'/') || target.ends_with(b".json") => {
+            because("target-file", "the target is described in a file")
+        }
+        () => Ok(()),
+    }?;
+    let unfit = |arg: &CrateArg| UNFIT.iter().find(|(name, _, _)| *name == arg.name);
+    match invocation.args.iter().find_map(unfit) {
+        Some((name, token, why)) => Err(Refusal::new(token, *name, why)),
+        None => Ok(()),
+    }
+}
+
+/// What a crate's recipe is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct CrateRecipeInputs<'a> {
+    /// The invocation, which [`suits`].
+    pub invocation: &'a CrateInvocation,
+    /// The compiler's path.
+    pub compiler: &'a ProcessTemplate,
+    /// The places that the calling process sees.
+    pub places: &'a Places,
+    /// The working directory.
+    pub cwd: &'a Path,
+    /// The files that are read and in no input, by their absolute paths.
+    pub files: &'a [(&'a Path, ArtifactHash)],
+    /// The variables that the compile asks for, and what they are set to.
+    pub variables: &'a [(OsString, Option<OsString>)],
+    /// The machine.
+    pub platform: Platform,
+}
+
+/// The recipe of a crate. Its output has the crate's files under the names that they have where they are to go.
+///
+/// # Errors
+/// When something has no place where it is baked.
+pub fn crate_recipe(inputs: &CrateRecipeInputs<'_>) -> Result<Recipe, Refusal> {
+    let CrateRecipeInputs { invocation, compiler, places, platform, .. } = *inputs;
+    let cwd = inputs.cwd.as_os_str();
+    let outside = |path: &OsStr| Refusal::new("outside", path, "it is in no place that a recipe can name");
+    let below = |path: &OsStr| tree_path(places, path.as_bytes()).ok_or_else(|| outside(path));
+    let directory = below(cwd)?;
+    let files: Vec<(Vec<u8>, ArtifactHash)> = inputs
+        .files
+        .iter()
+        .map(|(path, artifact)| Ok((below(path.as_os_str())?, *artifact)))
+        .collect::<Result<_, Refusal>>()?;
+    let files: Vec<(&[u8], ArtifactHash)> = files.iter().map(|(path, file)| (path.as_slice(), *file)).collect();
+    let current_dir = template(places, cwd.as_bytes()).ok_or_else(|| outside(cwd))?;
+    let env = variables(inputs)?;
+    let given = arguments(invocation, places)?;
+    let named = [compiler].into_iter().chain(&given).chain(env.values());
+    let mut args = remaps(named);
+    args.extend(given);
+    args.push(Template::literal("--out-dir"));
+    args.push(Template::symbol(Symbol::OutputPath));
+    Ok(compile_process(Compile {
+        compiler: compiler.clone(),
+        args,
+        env,
+        work_dir: work_directory(&files, &[&directory]),
+        current_dir,
+        platform,
+    }))
+}
+
+/// Where a path of the calling process is below the bake's work directory; `None` where it is not.
+fn tree_path(places: &Places, path: &[u8]) -> Option<Vec<u8>> {
+    match places.locate(path)? {
+        Located { root: Place::Input(_), .. } => None,
+        Located { root, rest } => {
+            let name = root.name().strip_prefix(TOP.as_bytes())?.strip_prefix(b"/")?;
+            Some([name, rest].concat())
+        }
+    }
+}
+
+/// A path of the calling process where it is baked; `None` where it is below no place.
+fn template(places: &Places, path: &[u8]) -> Option<ProcessTemplate> {
+    let in_tree =
+        |below: Vec<u8>| Template::symbol(Symbol::WorkDir).then([b"/", below.as_slice()].concat());
+    tree_path(places, path).map(in_tree).or_else(|| places.template(path))
+}
+
+/// The options that give the bake's own places the names that text has for them. The user's own come after, and
+/// hold.
+fn remaps<'t>(named: impl Iterator<Item = &'t ProcessTemplate>) -> Vec<ProcessTemplate> {
+    let remap = |from: ProcessTemplate, to: &str| {
+        Template::literal("--remap-path-prefix=").join(from).then(format!("={to}").into_bytes())
+    };
+    let mut all = vec![remap(Template::symbol(Symbol::WorkDir), TOP)];
+    let inputs = named.flat_map(|template| &template.components).filter_map(|component| match component {
+        Component::Input(recipe) => Some(recipe),
+        _ => None,
+    });
+    for input in inputs {
+        let option = remap(Template::input(input.clone()), &format!("{TOP}/inputs"));
+        if !all.contains(&option) {
+            all.push(option);
+        }
+    }
+    all
+}
+
+/// The arguments: all but where results go and how diagnostics look.
+fn arguments(invocation: &CrateInvocation, places: &Places) -> Result<Vec<ProcessTemplate>, Refusal> {
+    let goes = |arg: &&CrateArg| match arg.role {
+        CrateRole::Presentation => false,
+        CrateRole::Expect => !invocation.lints_silenced,
+        CrateRole::Input | CrateRole::Compile => arg.name != "--out-dir",
+    };
+    let mut args = Vec::new();
+    for arg in invocation.args.iter().filter(goes) {
+        let words = arg.words();
+        args.extend(words.before.map(Template::literal));
+        let front = Template::literal(words.front.into_bytes());
+        args.push(if words.takes { front.join(value(arg, places)?) } else { front });
+    }
+    Ok(args)
+}
+
+/// An argument's value with its path, where it has one, as it is where it is baked.
+fn value(arg: &CrateArg, places: &Places) -> Result<ProcessTemplate, Refusal> {
+    let value = arg.value.as_bytes();
+    let first = memchr::memchr(b'=', value);
+    let (front, path, rest) = match arg.name {
+        "" | "linker" => (&b""[..], value, &b""[..]),
+        "--extern" => match first {
+            Some(at) => (&value[..=at], &value[at + 1..], &b""[..]),
+            None => return Ok(Template::literal(value)),
+        },
+        "-L" => match first.filter(|at| is_search_kind(&value[..*at])) {
+            Some(at) => (&value[..=at], &value[at + 1..], &b""[..]),
+            None => (&b""[..], value, &b""[..]),
+        },
+        "--remap-path-prefix" => {
+            let at = memchr::memrchr(b'=', value).unwrap_or(value.len());
+            let (from, to) = value.split_at(at);
+            if places.is_cut_by(from) {
+                let why = "it maps the start of a place's name";
+                return Err(Refusal::new("remap", arg.value.clone(), why));
+            }
+            (&b""[..], from, to)
+        }
+        _ => return Ok(Template::literal(value)),
+    };
+    let path = template(places, path).unwrap_or_else(|| Template::literal(path));
+    Ok(Template::literal(front).join(path).then(rest))
+}
+
+fn is_search_kind(kind: &[u8]) -> bool {
+    matches!(kind, b"dependency" | b"native" | b"framework" | b"crate" | b"all")
+}
+
+/// The environment: that of every process, and what the source asks for.
+fn variables(inputs: &CrateRecipeInputs<'_>) -> Result<BTreeMap<ByteString, ProcessTemplate>, Refusal> {
+    let own = environment(None);
+    let mut env = own.clone();
+    for (name, value) in inputs.variables {
+        let key = ByteString::from(name.as_bytes());
+        if own.contains_key(&key) || name == "PATH" || name.as_bytes().starts_with(b"BRIOCHE_") {
+            return Err(Refusal::new("environment", name.clone(), "a bake has a value of its own for it"));
+        }
+        if let Some(value) = value.as_ref().map(|value| value.as_bytes()) {
+            env.insert(key, template(inputs.places, value).unwrap_or_else(|| Template::literal(value)));
+        }
+    }
+    Ok(env)
+}
