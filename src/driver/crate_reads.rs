@@ -102,6 +102,10 @@ impl Context<'_> {
         compiler: &ProcessTemplate,
         temporary: &Path,
     ) -> Result<CrateReads, Local> {
+        let loads_macros = |path: &OsString| Path::new(path).extension().is_some_and(|it| it == "so");
+        if invocation.externs.iter().filter_map(|other| other.path.as_ref()).any(loads_macros) {
+            return Err(unknowable());
+        }
         let file = temporary.join("reads.d");
         let call = CompilerCall { args: arguments(invocation, &file), ..call.clone() };
         let asked = rustc::parse(invocation.tool, &call.args, &parse::reader(self.world));
@@ -133,17 +137,32 @@ fn ask(transport: &LocalTransport<'_>, job: &Job<'_>) -> Result<Reads, Local> {
     let broken = |error: TransportError| Local::new(error.token(), error);
     let mut nobody = |_, _: &[u8]| ();
     let known = transport.direct(job, &mut nobody).map_err(broken)?;
-    if !matches!(known, Direct::Hit(_)) {
-        match transport.bake(job, &mut nobody).map_err(broken)? {
-            Baked::Compiled { kept: Kept::Failed, .. } => {
-                return Err(Local::new("compile-failed", "the compiler will say why"));
-            }
-            Baked::Compiled { kept: Kept::Stored | Kept::Verified { same: true }, .. } | Baked::Hit(_) => {}
-            Baked::Compiled { kept, .. } => return Err(Local::new("unlearned", kept)),
-        }
+    match known {
+        Direct::Hit(_) => {}
+        // It was asked before, and nothing could be learned.
+        Direct::Changed(mismatches) if mismatches.is_empty() => return Err(unknowable()),
+        _ => asked_now(transport, job)?,
     }
     let reads = transport.reads(job).map_err(broken)?;
     reads.ok_or_else(|| Local::new("unlearned", "something changed meanwhile"))
+}
+
+/// Runs the compiler.
+fn asked_now(transport: &LocalTransport<'_>, job: &Job<'_>) -> Result<(), Local> {
+    let baked = transport.bake(job, &mut |_, _: &[u8]| ());
+    match baked.map_err(|error| Local::new(error.token(), error))? {
+        Baked::Compiled { kept: Kept::Stored | Kept::Verified { same: true }, .. } | Baked::Hit(_) => Ok(()),
+        Baked::Compiled { kept: Kept::Failed, .. } => {
+            Err(Local::new("compile-failed", "the compiler will say why"))
+        }
+        Baked::Compiled { kept: Kept::NotRecorded, .. } => Err(unknowable()),
+        Baked::Compiled { kept, .. } => Err(Local::new("unlearned", kept)),
+    }
+}
+
+/// Macros are told by who loads their libraries, and here nobody looks for that.
+fn unknowable() -> Local {
+    Local::new("macros", "libraries of macros run in the compiler, or it can't be recorded")
 }
 
 /// The compiler's arguments, with nothing to make but the dependency file.

@@ -2,19 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 use std::sync::Arc;
 
 use bakeplan::host::{Options, Server, serve};
 
-use super::{Engine, Outer, engine};
+use super::{Engine, Outer, Trouble, engine};
 use crate::crates::rustc;
 use crate::support::WRAPPER;
 
 /// An outer process with a home, in which cargo builds a workspace.
 struct Home {
     directory: tempfile::TempDir,
-    _server: Option<Server>,
+    server: Option<Server>,
     engine: &'static Engine,
 }
 
@@ -57,7 +57,7 @@ impl Home {
         let toolchain = Path::new(rustc()).parent().unwrap().parent().unwrap().to_owned();
         let outer = Outer { engine, toolchain, home, temp: directory.path().join("tmp") };
         let server = serve(Options::new(directory.path().join("s/host")), Arc::new(outer)).unwrap();
-        let home = Self { directory, _server: Some(server), engine };
+        let home = Self { directory, server: Some(server), engine };
         for (name, text) in FILES {
             home.write(name, text);
         }
@@ -164,4 +164,176 @@ fn a_workspace_is_baked_once_for_all_homes() {
         let home = one.directory.path().to_str().unwrap();
         assert!(!text(bytes).contains(home), "the home is in there");
     }
+}
+
+/// Only what changed, and what depends on it, is baked; and back again nothing is.
+#[test]
+fn a_change_bakes_what_it_changes() {
+    let home = Home::new(engine());
+    assert_eq!(home.build(), (2, 0), "{}", home.log());
+    for (name, changed, bakes) in [
+        ("top/src/part.rs", "pub fn part() -> u32 { 2 }\n", 1),
+        ("base/src/motto.txt", "another motto", 2),
+        // A module of its own, which no earlier compile knew of.
+        ("top/src/lib.rs", "mod part;\nmod new;\npub use new::new;\npub use part::part;\n", 1),
+    ] {
+        let before = home.libraries();
+        let old = std::fs::read_to_string(home.work().join(name)).unwrap();
+        home.write("top/src/new.rs", "pub fn new() -> u32 { 3 }\n");
+        home.write(name, changed);
+        assert_eq!(home.build().0, bakes, "{name}: {}", home.log());
+        assert!(home.libraries() != before, "{name}");
+        home.write(name, &old);
+        assert_eq!(home.build().0, 0, "{name}: {}", home.log());
+        assert!(home.libraries() == before, "{name}");
+    }
+    // A variable that the source asks for.
+    let before = home.libraries();
+    assert_eq!(home.built(home.cargo("build").env("FLAVOUR", "sweet")), (2, 0), "{}", home.log());
+    assert!(home.libraries().values().any(|bytes| text(bytes).contains("sweet")));
+    assert_eq!(home.build(), (0, 2), "{}", home.log());
+    assert!(home.libraries() == before);
+}
+
+/// The same call by hand, of the same files below the mapped names, gives the same bytes.
+#[test]
+fn what_is_baked_is_what_the_compiler_makes_of_the_mapped_tree() {
+    let home = Home::new(engine());
+    home.build();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let (tree, out) = (elsewhere.path().join("tree"), elsewhere.path().join("out"));
+    for directory in [&tree, &out] {
+        std::fs::create_dir(directory).unwrap();
+    }
+    assert!(Command::new("cp").arg("-a").args([home.work(), tree.join("work")]).status().unwrap().success());
+    let verbose = {
+        home.clean();
+        text(&home.cargo("build -v").output().unwrap().stderr)
+    };
+    for name in ["base", "top"] {
+        let line = verbose.lines().find(|line| line.contains(&format!("--crate-name {name} "))).unwrap();
+        let line = line.split_once("rustc ").unwrap().1.trim_end_matches('`');
+        let line = line.replace(&home.work().display().to_string(), &tree.join("work").display().to_string());
+        let mut words = shlex::split(&line).unwrap();
+        let at = words.iter().position(|word| word == "--out-dir").unwrap();
+        words[at + 1] = out.display().to_string();
+        let mut command = home.command(rustc());
+        let made = std::fs::read_dir(tree.join("work/target/debug/build")).unwrap();
+        let made = made.map(|entry| entry.unwrap().path().join("out")).find(|path| path.exists()).unwrap();
+        command.args(words).current_dir(tree.join("work")).env("OUT_DIR", made);
+        command.arg(format!("--remap-path-prefix={}=/brioche", tree.display()));
+        assert!(command.stderr(std::process::Stdio::null()).status().unwrap().success());
+    }
+    let baked = home.libraries();
+    for (name, bytes) in &baked {
+        assert!(std::fs::read(out.join(name)).unwrap() == *bytes, "{name}");
+    }
+    assert_eq!(baked.len(), 4);
+}
+
+/// Dependency files and what is said are as without us.
+#[test]
+fn cargo_is_told_what_the_compiler_tells() {
+    let home = Home::new(engine());
+    let arguments = "--crate-name part top/src/part.rs --edition=2021 --error-format=json --json=artifacts \
+                     --crate-type lib --emit=dep-info,metadata,link -C debuginfo=2 -C metadata=1 -C extra-filename=-1";
+    home.write("top/src/part.rs", "pub fn part() -> u32 { let unused = file!(); 1 }\n");
+    let told = |command: &mut Command| {
+        let out = home.work().join("out");
+        let _ = std::fs::remove_dir_all(&out);
+        std::fs::create_dir(&out).unwrap();
+        let output = command.args(arguments.split_whitespace()).arg("--out-dir").arg(&out).output().unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        (text(&output.stderr), text(&std::fs::read(out.join("part-1.d")).unwrap()))
+    };
+    let bare = told(&mut home.command(rustc()));
+    assert!(bare.0.contains("unused variable") && bare.0.contains("artifact"), "{}", bare.0);
+    for bakes in [1, 0] {
+        let before = home.engine.counts();
+        assert_eq!(told(home.command(WRAPPER).arg(rustc())), bare, "{}", home.log());
+        let after = home.engine.counts();
+        assert_eq!((after.0 - before.0) - (after.1 - before.1), bakes, "{}", home.log());
+    }
+}
+
+/// The compiler's own words, once; and nothing is asked of a host for what can't be baked.
+#[test]
+fn what_is_not_baked_is_compiled_here() {
+    let home = Home::new(engine());
+    home.write("bad.rs", "pub fn f() -> u32 { \"text\" }\n");
+    home.write("place.rs", "pub const PLACE: &str = env!(\"THE_PLACE\");\n");
+    home.write("good.rs", "pub fn f() -> u32 { 1 }\npub fn main() {}\n");
+    for (token, line) in [
+        ("bake-failed", "bad.rs --crate-type lib"),
+        ("holds-place", "place.rs --crate-type lib --emit=dep-info,link"),
+        ("holds-place", "place.rs --crate-type lib"),
+        ("crate-type", "good.rs --crate-type bin"),
+        ("crate-type", "good.rs --crate-type lib,cdylib"),
+        ("incremental", "good.rs --crate-type lib -C incremental=memory"),
+        ("native-processor", "good.rs --crate-type lib -C target-cpu=native"),
+        ("native-library", "good.rs --crate-type lib -l c"),
+        ("coverage", "good.rs --crate-type lib -C instrument-coverage"),
+        ("emit", "good.rs --crate-type lib --emit=asm,link"),
+        ("remap", "good.rs --crate-type lib --remap-path-prefix=HOME=/x"),
+        ("remap-scope", "good.rs --crate-type lib --remap-path-scope=macro"),
+    ] {
+        let line = line.replace("HOME", home.work().parent().unwrap().to_str().unwrap());
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let run = |command: &mut Command| {
+            let _ = std::fs::remove_dir_all(home.work().join("memory"));
+            let output = command.args(&words).env("THE_PLACE", home.work()).output().unwrap();
+            // A session's name is in what it makes.
+            let library = std::fs::read(home.work().join("libgood.rlib")).ok();
+            let library = library.filter(|_| token != "incremental");
+            (output.status.code(), text(&output.stderr), library)
+        };
+        let bare = run(&mut home.command(rustc()));
+        let _ = std::fs::remove_file(home.directory.path().join("log"));
+        let wrapped = run(home.command(WRAPPER).arg(rustc()));
+        assert!(wrapped == bare, "{line}: {} {}", wrapped.1, bare.1);
+        assert!(home.log().contains(&format!("here ({token})")), "{line}: {}", home.log());
+    }
+}
+
+/// Whatever the host does wrong, cargo's build is whole.
+#[test]
+fn a_host_in_trouble_or_gone_does_no_harm() {
+    for trouble in [Trouble::Refuses, Trouble::Fails] {
+        let home = Home::new(engine());
+        *home.engine.trouble.lock().unwrap() = trouble;
+        assert_eq!(home.build(), (0, 0));
+        assert_eq!(home.libraries().len(), 4);
+        assert!(home.log().contains("miss (stored)"), "{}", home.log());
+    }
+    let mut home = Home::new(engine());
+    assert_eq!(home.build(), (2, 0));
+    home.clean();
+    drop(home.server.take());
+    assert_eq!(home.build(), (0, 0));
+    assert_eq!(home.libraries().len(), 4);
+    assert!(home.log().contains("here (host-connect)"), "{}", home.log());
+}
+
+/// What macros of the build read can't be told from outside: they run where the compiler is called.
+#[test]
+fn crates_with_macros_are_compiled_here() {
+    let home = Home::new(engine());
+    home.write("m.rs", "extern crate proc_macro;\n#[proc_macro] pub fn one(_: proc_macro::TokenStream) -> \
+                        proc_macro::TokenStream { \"1\".parse().unwrap() }\n");
+    home.write("a.rs", "pub use m::one;\npub fn a() -> u32 { m::one!() }\n");
+    home.write("b.rs", "pub fn b() -> u32 { a::a() }\n");
+    let cap = "--edition=2021 --crate-type";
+    for (line, spawned) in [
+        (format!("m.rs {cap} proc-macro"), false),
+        (format!("a.rs {cap} lib --extern m=libm.so"), false),
+        (format!("b.rs {cap} lib --extern a=liba.rlib -L ."), false),
+    ] {
+        for _ in 0..2 {
+            let output =
+                home.command(WRAPPER).arg(rustc()).args(line.split_whitespace()).output().unwrap();
+            assert!(output.status.success(), "{}", text(&output.stderr));
+        }
+        assert_eq!(home.log().contains("spawned"), spawned, "{line}: {}", home.log());
+    }
+    assert!(home.log().contains("here (macros)"), "{}", home.log());
 }
