@@ -63,7 +63,8 @@ impl CrateRules {
     /// The files that are read, as they are spelled.
     pub(super) fn sources(&self) -> impl Iterator<Item = PathBuf> {
         let rest = self.rest().unwrap_or_default().split(|byte| *byte == b'\n');
-        let names = rest.take_while(|line| !line.starts_with(b"# ")).filter_map(|line| line.strip_suffix(b":"));
+        let names =
+            rest.take_while(|line| !line.starts_with(b"# ")).filter_map(|line| line.strip_suffix(b":"));
         names.map(|name| {
             let mut plain = Vec::with_capacity(name.len());
             for (at, byte) in name.iter().enumerate() {
@@ -149,8 +150,14 @@ fn ask(transport: &LocalTransport<'_>, job: &Job<'_>) -> Result<Reads, Local> {
 
 /// Runs the compiler.
 fn asked_now(transport: &LocalTransport<'_>, job: &Job<'_>) -> Result<(), Local> {
-    let baked = transport.bake(job, &mut |_, _: &[u8]| ());
-    match baked.map_err(|error| Local::new(error.token(), error))? {
+    let run = || {
+        let baked = transport.bake(job, &mut |_, _: &[u8]| ());
+        baked.map_err(|error| Local::new(error.token(), error))
+    };
+    // What was made just before can't be told from what changes meanwhile, and is old the next time.
+    let again = |baked: &Baked| matches!(baked, Baked::Compiled { kept: Kept::InputsChanged, .. });
+    let baked = run()?;
+    match if again(&baked) { run()? } else { baked } {
         Baked::Compiled { kept: Kept::Stored | Kept::Verified { same: true }, .. } | Baked::Hit(_) => Ok(()),
         Baked::Compiled { kept: Kept::Failed, .. } => {
             Err(Local::new("compile-failed", "the compiler will say why"))

@@ -59,7 +59,9 @@ pub fn suits(invocation: &CrateInvocation) -> Result<(), Refusal> {
     let target = invocation.target.as_ref().map(|target| target.as_bytes()).unwrap_or_default();
     match () {
         () if invocation.tool != RustTool::Rustc => because("lints", "more than the compiler is run"),
-        () if invocation.made() != [CrateType::Rlib] => because("crate-type", "a linker or macros are needed"),
+        () if invocation.made() != [CrateType::Rlib] => {
+            because("crate-type", "a linker or macros are needed")
+        }
         () if invocation.incremental.is_some() => because("incremental", "the compiler keeps its own memory"),
         () if !invocation.emits.iter().all(plain) => because("emit", "other files than a library's are made"),
         () if invocation.output.is_some() => because("named-output", "what is made has a name of its own"),
@@ -111,7 +113,8 @@ pub fn crate_recipe(inputs: &CrateRecipeInputs<'_>) -> Result<Recipe, Refusal> {
         .iter()
         .map(|(path, artifact)| Ok((below(path.as_os_str())?, *artifact)))
         .collect::<Result<_, Refusal>>()?;
-    let files: Vec<(&[u8], ArtifactHash)> = files.iter().map(|(path, file)| (path.as_slice(), *file)).collect();
+    let files: Vec<(&[u8], ArtifactHash)> =
+        files.iter().map(|(path, file)| (path.as_slice(), *file)).collect();
     let current_dir = template(places, cwd.as_bytes()).ok_or_else(|| outside(cwd))?;
     let env = variables(inputs)?;
     let given = arguments(invocation, places)?;
@@ -143,8 +146,7 @@ fn tree_path(places: &Places, path: &[u8]) -> Option<Vec<u8>> {
 
 /// A path of the calling process where it is baked; `None` where it is below no place.
 fn template(places: &Places, path: &[u8]) -> Option<ProcessTemplate> {
-    let in_tree =
-        |below: Vec<u8>| Template::symbol(Symbol::WorkDir).then([b"/", below.as_slice()].concat());
+    let in_tree = |below: Vec<u8>| Template::symbol(Symbol::WorkDir).then([b"/", below.as_slice()].concat());
     tree_path(places, path).map(in_tree).or_else(|| places.template(path))
 }
 

@@ -262,7 +262,10 @@ impl LocalTransport<'_> {
             _ => learned.as_ref().err().copied(),
         };
         if let Some(reason) = unfit {
-            self.note_seen(job);
+            // What changed meanwhile will not the next time, and a crate is then to be learned.
+            if job.krate.is_none() || reason != Kept::InputsChanged {
+                self.note_seen(job);
+            }
             return compiled(reason);
         }
         let written = self.written(job, &before).zip(self.further(&trail));

@@ -3,6 +3,7 @@
 mod artifacts;
 mod bakes;
 mod cost;
+mod crates;
 mod grants;
 mod nested;
 mod pack;

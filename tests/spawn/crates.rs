@@ -195,6 +195,22 @@ fn a_change_bakes_what_it_changes() {
     assert!(home.libraries() == before);
 }
 
+/// What the user maps keeps its meaning, and the rest is mapped beside it.
+#[test]
+fn the_users_own_names_for_paths_hold() {
+    let engine = engine();
+    let mut all = Vec::new();
+    for bakes in [(2, 0), (0, 2)] {
+        let home = Home::new(engine);
+        let flags = format!("--remap-path-prefix={}=/source", home.work().join("base").display());
+        assert_eq!(home.built(home.cargo("build").env("RUSTFLAGS", flags)), bakes, "{}", home.log());
+        all.push(home.libraries());
+    }
+    assert!(all[0] == all[1]);
+    let named = |name: &str| all[0].values().filter(|bytes| text(bytes).contains(name)).count();
+    assert!(named("/brioche/work/") > 0 && named("/source") > 0);
+}
+
 /// The same call by hand, of the same files below the mapped names, gives the same bytes.
 #[test]
 fn what_is_baked_is_what_the_compiler_makes_of_the_mapped_tree() {
@@ -318,8 +334,11 @@ fn a_host_in_trouble_or_gone_does_no_harm() {
 #[test]
 fn crates_with_macros_are_compiled_here() {
     let home = Home::new(engine());
-    home.write("m.rs", "extern crate proc_macro;\n#[proc_macro] pub fn one(_: proc_macro::TokenStream) -> \
-                        proc_macro::TokenStream { \"1\".parse().unwrap() }\n");
+    home.write(
+        "m.rs",
+        "extern crate proc_macro;\n#[proc_macro] pub fn one(_: proc_macro::TokenStream) -> \
+                        proc_macro::TokenStream { \"1\".parse().unwrap() }\n",
+    );
     home.write("a.rs", "pub use m::one;\npub fn a() -> u32 { m::one!() }\n");
     home.write("b.rs", "pub fn b() -> u32 { a::a() }\n");
     let cap = "--edition=2021 --crate-type";
@@ -329,8 +348,7 @@ fn crates_with_macros_are_compiled_here() {
         (format!("b.rs {cap} lib --extern a=liba.rlib -L ."), false),
     ] {
         for _ in 0..2 {
-            let output =
-                home.command(WRAPPER).arg(rustc()).args(line.split_whitespace()).output().unwrap();
+            let output = home.command(WRAPPER).arg(rustc()).args(line.split_whitespace()).output().unwrap();
             assert!(output.status.success(), "{}", text(&output.stderr));
         }
         assert_eq!(home.log().contains("spawned"), spawned, "{line}: {}", home.log());

@@ -20,7 +20,9 @@ pub mod table;
 
 use std::ffi::{OsStr, OsString};
 
-pub use invocation::{CrateArg, CrateInvocation, CrateRole, CrateType, Emit, Extern, Search, SearchKind, Words};
+pub use invocation::{
+    CrateArg, CrateInvocation, CrateRole, CrateType, Emit, Extern, Search, SearchKind, Words,
+};
 
 use super::{Mode, ReadFile, Refusal};
 

@@ -71,9 +71,7 @@ impl Context<'_> {
         let delivery = host.temporary.path().join("output");
         let request = BakeRequest { recipe: &recipe, output: Some(&delivery), detached: false };
         match host.client.bake(request, &mut |_, _, _| ())? {
-            Finished::Succeeded(delivered) => {
-                host.finish_crate(invocation, &reads, (delivered, &delivery))
-            }
+            Finished::Succeeded(delivered) => host.finish_crate(invocation, &reads, (delivered, &delivery)),
             Finished::Failed { why } => Err(Local::new("bake-failed", why)),
         }
     }
@@ -163,8 +161,7 @@ impl Host<'_> {
         (delivered, delivery): (Delivered, &Path),
     ) -> Result<(Spawned, Transcript), Local> {
         let read = |name: &Path| {
-            let missing =
-                |error| Local::new("output-missing", format!("{}: {error}", name.display()));
+            let missing = |error| Local::new("output-missing", format!("{}: {error}", name.display()));
             self.world.read(&delivery.join(name)).map_err(missing)
         };
         if !read(Path::new(STDOUT))?.is_empty() {
@@ -192,7 +189,10 @@ impl Host<'_> {
                 return Err(Local::new("unlearned", "the bake read other files"));
             }
         } else if reads.rules.variables().next().is_some() {
-            return Err(Local::new("holds-place", "without a dependency file, what variables were is not known"));
+            return Err(Local::new(
+                "holds-place",
+                "without a dependency file, what variables were is not known",
+            ));
         }
         let said = said_here(invocation, &read(Path::new(STDERR))?)?;
         let mut staged = Vec::new();
@@ -211,7 +211,9 @@ impl Host<'_> {
 }
 
 fn refused(refusal: &Refusal) -> Local {
-    Local::new(refusal.token, refusal)
+    let Refusal { token, argument, why } = refusal;
+    let why = if argument.is_empty() { why.to_string() } else { format!("{why}: {}", argument.display()) };
+    Local::new(token, why)
 }
 
 /// Whether a file is of the machine and no crate.
@@ -223,7 +225,8 @@ fn is_machines(path: &Path) -> bool {
 /// The output whose file has this name.
 fn output_named<'i>(invocation: &'i CrateInvocation, path: &[u8]) -> Option<&'i Output> {
     let name = path.rsplit(|byte| *byte == b'/').next()?;
-    let named = |output: &&Output| Path::new(&output.path).file_name().is_some_and(|own| own.as_bytes() == name);
+    let named =
+        |output: &&Output| Path::new(&output.path).file_name().is_some_and(|own| own.as_bytes() == name);
     invocation.outputs.iter().find(named)
 }
 

@@ -6,6 +6,7 @@
 //! lib/clang/VERSION/…               clang's resource directory
 //! libexec/packed/bin/NAME           the programs themselves
 //! libexec/packed/lib/NAME           the libraries that they load
+//! libexec/packed/lib/rustlib/…      Rust's standard library, where rustc looks for it from its own library's place
 //! libexec/packed/ld-linux-….so.2    their loader
 //! ```
 //!
@@ -43,7 +44,8 @@ pub use system::{System, system};
 pub struct Pack {
     /// Compilers, as names to be found on `PATH` or as paths.
     pub compilers: Vec<OsString>,
-    /// Other programs (`ar`, `make`, …), in the same way.
+    /// Other programs (`ar`, `make`, …), in the same way. With `rustc`, its standard library is taken along; rustup's
+    /// program of that name is no compiler.
     pub programs: Vec<OsString>,
     /// The wrapper to put before each compiler, in Brioche's layout.
     pub wrapper: Option<PathBuf>,
@@ -107,6 +109,9 @@ pub fn pack(world: &dyn World, memo: &dyn Memo, into: &Path, what: &Pack) -> Res
     for name in &what.programs {
         let path = find(world, name)?;
         packer.plain_program(&path, &[Path::new("bin").join(path.file_name().unwrap_or_default())])?;
+        if path.file_name().is_some_and(|name| name == "rustc") {
+            sysroot::copy_rust(&packer, &path)?;
+        }
     }
     if what.sysroot {
         sysroot::copy(&packer)?;

@@ -83,6 +83,22 @@ pub(super) fn copy(packer: &Packer<'_>) -> Result<(), PackError> {
     copy::link("sysroot/usr/include", &packer.into.join("include"))
 }
 
+/// Copies the standard library of rustc, for each target that there is, beside the library that the compiler is:
+/// there rustc looks for it.
+pub(super) fn copy_rust(packer: &Packer<'_>, rustc: &Path) -> Result<(), PackError> {
+    let rustc = packer.world.canonicalize(rustc).map_err(PackError::io("resolve", rustc))?;
+    let top = rustc.parent().and_then(Path::parent).unwrap_or(Path::new("/"));
+    let from = top.join("lib/rustlib");
+    for target in std::fs::read_dir(&from).map_err(PackError::io("list", &from))?.flatten() {
+        let library = target.path().join("lib");
+        if library.is_dir() {
+            let to = packer.into.join("libexec/packed/lib/rustlib").join(target.file_name()).join("lib");
+            copy::tree(&library, &to, &|_| true)?;
+        }
+    }
+    Ok(())
+}
+
 fn is_wanted(name: &str) -> bool {
     let is_one = |wanted: &&str| name.strip_prefix(*wanted).is_some_and(|rest| rest.starts_with(['.', '-']));
     WANTED.iter().any(is_one) && !name.contains("gdb")

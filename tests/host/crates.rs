@@ -1,0 +1,87 @@
+//! Crates in the sandbox: a packed rustc, and the wrapper before it in an outer process.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use super::support::sandbox;
+use crate::crates::rustc;
+use crate::support::WRAPPER;
+
+const HOST: &str = env!("CARGO_BIN_EXE_brioche-host");
+
+/// Compiles two crates, one with the other, and tells what was decided.
+const BUILD: &str = r#"
+set -e
+export BRIOCHE_CC_LOG="$HOME/work/log"
+for rustc in "$HOME"/.local/share/brioche/locals/*/bin/rustc; do :; done
+compile() { "${rustc%/*}/brioche-cc" "$rustc" --crate-type lib --emit=dep-info,metadata,link -C debuginfo=2 "$@"; }
+compile --crate-name base "$HOME/work/src/base.rs"
+compile --crate-name top src/top.rs --edition=2021 --extern base=libbase.rmeta -L dependency="$HOME/work"
+while read -r line; do echo "$line"; done <log
+while read -r line; do echo "$line"; done <base.d
+"#;
+
+fn ok(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said).into_owned();
+    assert!(output.status.success(), "{said}");
+    said
+}
+
+#[test]
+fn a_packed_rustc_bakes_crates_for_every_home() {
+    let dir = tempfile::tempdir().unwrap();
+    sandbox(dir.path());
+    let host = |args: &[&str]| {
+        let mut command = Command::new(HOST);
+        command.current_dir(dir.path()).args(["--store", "store"]).args(args);
+        command
+    };
+    let pack =
+        ["pack-toolchain", "packed", "gcc", "--no-sysroot", "--program", rustc(), "--program", WRAPPER];
+    ok(&mut host(&pack));
+    let sysroot = ok(Command::new(dir.path().join("packed/bin/rustc")).args(["--print", "sysroot"]));
+    assert_eq!(Path::new(sysroot.trim()), dir.path().join("packed/libexec/packed"));
+    fs::create_dir_all(dir.path().join("work/src")).unwrap();
+    let write = |name: &str, text: &str| fs::write(dir.path().join("work").join(name), text).unwrap();
+    write("build.sh", BUILD);
+    write(
+        "src/base.rs",
+        "mod part;\npub use part::part;\npub const MOTTO: &str = include_str!(\"motto\");\n",
+    );
+    write("src/part.rs", "pub fn part<T: std::fmt::Debug>(x: T) -> String { format!(\"{x:?}\") }\n");
+    write("src/motto", "a motto");
+    write("src/top.rs", "pub fn top() -> String { base::part(base::MOTTO) }\n");
+    let build = |env: &str| {
+        let said = ok(&mut host(&[
+            "run",
+            "--sandbox",
+            "--work",
+            "work",
+            "--input",
+            "packed",
+            "--env",
+            env,
+            "--",
+            "/bin/sh",
+            "build.sh",
+        ]));
+        let home = said.find("/home/brioche-runner-").map(|at| said[at..at + 60].to_owned()).unwrap();
+        (said.matches("spawned: baked").count(), said.matches("spawned: hit").count(), home, said)
+    };
+    let (baked, hits, one, said) = build("A=1");
+    assert_eq!((baked, hits), (2, 0), "{said}");
+    assert!(said.contains("libbase.rlib: /home/brioche-runner-"), "{said}");
+    let (baked, hits, two, said) = build("A=2");
+    assert_eq!((baked, hits), (0, 2), "{said}");
+    assert_ne!(one, two, "another home");
+    assert!(!said.contains(&one), "{said}");
+    write("src/motto", "another motto");
+    let (baked, hits, _, said) = build("A=1");
+    assert_eq!((baked, hits), (2, 0), "{said}");
+    write("src/top.rs", "pub fn top() -> String { base::part(7) }\n");
+    let (baked, hits, _, said) = build("A=1");
+    assert_eq!((baked, hits), (1, 1), "{said}");
+}
