@@ -118,9 +118,9 @@ impl Context<'_> {
         let prepared = self.name_crate(&call, asked, &program).map_err(of_aside)?;
         let unit = name(&prepared, invocation);
         let reads =
-            self.with_transport(&prepared, &mut |transport, job| ask(transport, &Job { unit, ..job }));
+            self.with_transport(&prepared, &mut |transport, job| ask(transport, &Job { unit, ..job }))?;
         let text = self.world.read(&file).map_err(|error| Local::new("unlearned", error))?;
-        Ok(CrateReads { reads: reads?, rules: CrateRules::new(text) })
+        Ok(CrateReads { reads, rules: CrateRules::new(text) })
     }
 }
 
@@ -197,4 +197,33 @@ fn name(prepared: &PreparedCrate<'_>, invocation: &CrateInvocation) -> RecordNam
     let outputs = invocation.outputs.iter().map(|output| output.path.as_bytes());
     hasher.field("outputs", &outputs.collect::<Vec<_>>());
     RecordName::from_bytes(*hasher.finish().as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dependency_files_are_read_and_written_for_other_targets() {
+        let text = b"t/x.d: a.rs b\\ c.rs\n\na.rs:\nb\\ c.rs:\n\n# env-dep:A\n# env-dep:B=1: 2=3\n";
+        let rules = CrateRules::new(text.to_vec());
+        assert_eq!(rules.targets().collect::<Vec<_>>(), [b"t/x.d"]);
+        assert_eq!(rules.sources().collect::<Vec<_>>(), [Path::new("a.rs"), Path::new("b c.rs")]);
+        let variables: Vec<_> = rules.variables().collect();
+        assert_eq!(variables, [(OsStr::new("A"), None), (OsStr::new("B"), Some(&b"1: 2=3"[..]))]);
+        assert_eq!(rules.with_targets([&b"t/x.d"[..]].into_iter()).as_deref(), Some(&text[..]));
+        let two = rules.with_targets([&b"o/a.d"[..], b"o/b.rlib"].into_iter()).expect("rules");
+        let rules = CrateRules::new(two);
+        assert_eq!(rules.targets().collect::<Vec<_>>(), [&b"o/a.d"[..], b"o/b.rlib"]);
+        assert_eq!(rules.sources().count(), 2);
+    }
+
+    #[test]
+    fn what_is_no_dependency_file_gives_nothing() {
+        for text in [&b""[..], b"\n", b"x", b"# env-dep:A=b: c\n", b"x: y"] {
+            let rules = CrateRules::new(text.to_vec());
+            assert_eq!(rules.with_targets([&b"t"[..]].into_iter()), None, "{text:?}");
+            assert_eq!(rules.sources().count(), 0);
+        }
+    }
 }

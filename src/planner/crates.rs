@@ -28,6 +28,7 @@
 //! | `--check-cfg`, where `--cap-lints allow` silences all lints | only a lint looks at it |
 //! | `--color`, `--diagnostic-width`, `-v` | only the looks of diagnostics; a result that has any is told by them |
 //! | `CARGO_MAKEFLAGS`, `MAKEFLAGS`, `MFLAGS` | the jobserver |
+//! | `BRIOCHE_HOST_SOCKET_PATH`, `BRIOCHE_CC_SPAWN_RECIPES` | where a compile is baked |
 //! | `RUST_BACKTRACE`, `RUST_LIB_BACKTRACE`, `RUST_MIN_STACK` | what a crash looks like |
 //! | `TMPDIR`, `TMP`, `TEMP` | where files are that are gone again |
 //! | `TERM`, `COLORTERM`, `LANG` and the like | only the looks of diagnostics |

@@ -61,7 +61,9 @@ const PREPROCESSING: [&str; 8] = [
 
 /// Variables that a compile of a crate may ask for though they decide nothing in it; see
 /// [`super::crates`].
-const UNASKED: [&str; 9] = [
+const UNASKED: [&str; 11] = [
+    "BRIOCHE_CC_SPAWN_RECIPES",
+    "BRIOCHE_HOST_SOCKET_PATH",
     "CARGO_MAKEFLAGS",
     "MAKEFLAGS",
     "MFLAGS",

@@ -1,5 +1,6 @@
 //! Plans and keys, without any compiler.
 
+mod crate_recipes;
 mod crates;
 
 use std::ffi::{OsStr, OsString};

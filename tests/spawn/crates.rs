@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bakeplan::host::{Options, Server, serve};
 
@@ -73,7 +74,7 @@ impl Home {
         let path = self.work().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         // Cargo compares times.
-        std::thread::sleep(std::time::Duration::from_millis(if path.exists() { 20 } else { 0 }));
+        std::thread::sleep(Duration::from_millis(if path.exists() { 20 } else { 0 }));
         std::fs::write(path, text).unwrap();
     }
 
@@ -160,6 +161,16 @@ fn a_workspace_is_baked_once_for_all_homes() {
     assert!(two.libraries() == cold);
     let fresh = two.cargo("build -v").output().unwrap();
     assert!(!text(&fresh.stderr).contains("Running"), "{}", text(&fresh.stderr));
+    // Nothing of either home is in a recipe.
+    for (recipe, _) in engine.asked.lock().unwrap().iter() {
+        for home in [&one, &two] {
+            assert!(
+                !recipe.to_json().contains(home.directory.path().to_str().unwrap()),
+                "{}",
+                recipe.to_json()
+            );
+        }
+    }
     for bytes in cold.values() {
         let home = one.directory.path().to_str().unwrap();
         assert!(!text(bytes).contains(home), "the home is in there");
@@ -328,6 +339,23 @@ fn a_host_in_trouble_or_gone_does_no_harm() {
     assert_eq!(home.build(), (0, 0));
     assert_eq!(home.libraries().len(), 4);
     assert!(home.log().contains("here (host-connect)"), "{}", home.log());
+}
+
+/// A host that is killed while it bakes.
+#[test]
+fn a_host_that_ends_while_it_bakes_does_no_harm() {
+    let mut home = Home::new(engine());
+    *home.engine.trouble.lock().unwrap() = Trouble::Hangs;
+    let mut child = home.cargo("build -q").spawn().unwrap();
+    let begun = Instant::now();
+    while home.engine.counts().0 == 0 {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{}", home.log());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    drop(home.server.take());
+    assert!(child.wait().unwrap().success(), "{}", home.log());
+    assert_eq!(home.libraries().len(), 4);
+    assert!(home.log().contains("base: here (host-"), "{}", home.log());
 }
 
 /// What macros of the build read can't be told from outside: they run where the compiler is called.
