@@ -127,7 +127,7 @@ impl Context<'_> {
 
     fn bake_crate(&self, prepared: &PreparedCrate<'_>, sink: Sink<'_>) -> Result<Exit, Aside> {
         self.with_transport(prepared, &mut |transport, job| {
-            self.bake_crate_over(transport, job, prepared, &mut *sink)
+            self.bake_crate_over(transport, &job, prepared, &mut *sink)
         })
     }
 
@@ -148,20 +148,20 @@ impl Context<'_> {
     fn bake_crate_over(
         &self,
         transport: &LocalTransport<'_>,
-        job: Job<'_>,
+        job: &Job<'_>,
         prepared: &PreparedCrate<'_>,
         sink: Sink<'_>,
     ) -> Result<Exit, Aside> {
         let subject = subject(&prepared.invocation);
-        let baked = match transport.direct(&job, &mut *sink)? {
+        let baked = match transport.direct(job, &mut *sink)? {
             Direct::Hit(hit) => Baked::Hit(hit),
-            Direct::WouldHit | Direct::Unseen => transport.bake(&job, sink)?,
+            Direct::WouldHit | Direct::Unseen => transport.bake(job, sink)?,
             Direct::Changed(mismatches) => {
                 for mismatch in mismatches {
                     let line = prepared.describe(&mismatch);
                     self.log.line(self.world, subject.display(), format_args!("manifest: {line}"));
                 }
-                transport.bake(&job, sink)?
+                transport.bake(job, sink)?
             }
         };
         Ok(self.account(&subject, baked))

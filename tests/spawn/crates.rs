@@ -383,3 +383,37 @@ fn crates_with_macros_are_compiled_here() {
     }
     assert!(home.log().contains("here (macros)"), "{}", home.log());
 }
+
+/// Every kind of crate in one workspace: some are baked, the others compiled here, and what comes of it is what comes
+/// of a build without us.
+#[test]
+fn what_is_baked_and_what_is_not_go_together() {
+    let engine = engine();
+    let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/cargo/.");
+    let said = |home: &Home, wrapped: bool| {
+        let mut command = home.cargo("build --all-targets -q");
+        if !wrapped {
+            command.env_remove("RUSTC_WRAPPER");
+        }
+        home.built(&mut command);
+        let program = Command::new(home.work().join("target/debug/demo-app")).output().unwrap();
+        assert!(program.status.success());
+        text(&program.stdout)
+    };
+    let homes = [Home::new(engine), Home::new(engine)];
+    for home in &homes {
+        std::fs::remove_dir_all(home.work()).unwrap();
+        let copied = Command::new("cp").args(["-r", fixture]).arg(home.work()).status();
+        assert!(copied.unwrap().success());
+        let _ = std::fs::remove_dir_all(home.work().join("target"));
+        let bare = said(home, false);
+        home.clean();
+        assert_eq!(said(home, true), bare, "{}", home.log());
+        assert!(home.log().contains("spawned: "), "{}", home.log());
+        home.write("core/src/motto.txt", "another motto");
+        assert!(said(home, true).contains("another motto"), "{}", home.log());
+        home.write("generated/numbers.txt", "40 2 8");
+        assert!(said(home, true).contains("50"), "{}", home.log());
+    }
+    assert!(homes[1].log().contains("spawned: hit"), "{}", homes[1].log());
+}

@@ -4,7 +4,7 @@
 //! Nothing depends on a note or a claim: the files are those that this process's own compiler read in this very
 //! call, or would read again, and the host hashes their bytes itself.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -160,54 +160,75 @@ impl Host<'_> {
         reads: &CrateReads,
         (delivered, delivery): (Delivered, &Path),
     ) -> Result<(Spawned, Transcript), Local> {
-        let read = |name: &Path| {
+        let read = |name: &OsStr| {
             let missing = |error| Local::new("output-missing", format!("{}: {error}", name.display()));
             self.world.read(&delivery.join(name)).map_err(missing)
         };
-        if !read(Path::new(STDOUT))?.is_empty() {
+        if !read(STDOUT.as_ref())?.is_empty() {
             return Err(Local::new("diagnostics", "the compiler has something to print"));
         }
-        let mut results = Vec::new();
-        for output in &invocation.outputs {
-            let name = Path::new(&output.path).file_name().unwrap_or_default();
-            results.push((output, read(Path::new(name))?));
-        }
-        let dependencies = results.iter().find(|(output, _)| output.kind == OutputKind::Dependencies);
-        let baked = dependencies.map(|(_, bytes)| CrateRules::new(bytes.clone()));
-        if let Some(baked) = &baked {
-            let values = reads.rules.variables().zip(baked.variables());
-            let moved = values.filter(|((_, here), (_, there))| here != there);
-            let moved: Vec<&[u8]> = moved.filter_map(|(_, (_, there))| there).collect();
-            let holds = |(output, bytes): &(&Output, Vec<u8>)| {
-                output.kind != OutputKind::Dependencies
-                    && moved.iter().any(|place| memchr::memmem::find(bytes, place).is_some())
-            };
-            if results.iter().any(holds) || invocation.opaque && !moved.is_empty() {
-                return Err(Local::new("holds-place", "it holds the value of a variable that is a path"));
+        let said = said_here(invocation, &read(STDERR.as_ref())?)?;
+        let result = |output| Ok((output, read(file_name(output))?));
+        let mut results: Vec<Made<'_>> =
+            invocation.outputs.iter().map(result).collect::<Result<_, Local>>()?;
+        let baked = results.iter().find(|(output, _)| output.kind == OutputKind::Dependencies);
+        let baked = baked.map(|(_, bytes)| CrateRules::new(bytes.clone()));
+        is_placeless(invocation, reads, &results, baked.as_ref())?;
+        for (output, bytes) in &mut results {
+            if let (Some(baked), OutputKind::Dependencies) = (&baked, output.kind) {
+                *bytes = dependencies_here(invocation, reads, baked)?;
             }
-            if baked.sources().count() != reads.rules.sources().count() {
-                return Err(Local::new("unlearned", "the bake read other files"));
-            }
-        } else if reads.rules.variables().next().is_some() {
-            return Err(Local::new(
-                "holds-place",
-                "without a dependency file, what variables were is not known",
-            ));
         }
-        let said = said_here(invocation, &read(Path::new(STDERR))?)?;
-        let mut staged = Vec::new();
-        for (output, bytes) in results {
-            let bytes = match (&baked, output.kind) {
-                (Some(baked), OutputKind::Dependencies) => dependencies_here(invocation, reads, baked)?,
-                _ => bytes,
-            };
+        let stage = |(output, bytes): Made<'_>| {
             let path = self.world.absolute(Path::new(&output.path));
-            let staging = placement(self.world, Habits::Rustc, output.kind, &path)
+            let staged = placement(self.world, Habits::Rustc, output.kind, &path)
                 .and_then(|how| Staged::of(bytes, &path, false, how).map_err(Into::into));
-            staged.push(staging.map_err(|error| Local::new(error.token(), error))?);
-        }
+            staged.map_err(|error| Local::new(error.token(), error))
+        };
+        let staged = results.into_iter().map(stage).collect::<Result<_, Local>>()?;
         Ok((commit(staged, delivered, false), said))
     }
+}
+
+/// A file that a bake made, and its bytes.
+type Made<'i> = (&'i Output, Vec<u8>);
+
+/// Makes sure that nothing that was made holds a place of the bake: the values of variables that are paths are its
+/// own, and the dependency file tells what they were.
+fn is_placeless(
+    invocation: &CrateInvocation,
+    reads: &CrateReads,
+    made: &[Made<'_>],
+    baked: Option<&CrateRules>,
+) -> Result<(), Local> {
+    let holds = |why| Err(Local::new("holds-place", why));
+    let Some(baked) = baked else {
+        return match reads.rules.variables().next() {
+            Some(_) => holds("without a dependency file it is not known what variables were"),
+            None => Ok(()),
+        };
+    };
+    let values = reads.rules.variables().zip(baked.variables());
+    let moved = values.filter(|(here, there)| here != there).filter_map(|(_, (_, there))| there);
+    let moved: Vec<&[u8]> = moved.collect();
+    let is_in = |(output, bytes): &Made<'_>| {
+        let own = output.kind == OutputKind::Dependencies;
+        !own && moved.iter().any(|place| memchr::memmem::find(bytes, place).is_some())
+    };
+    if made.iter().any(is_in) || invocation.opaque && !moved.is_empty() {
+        return holds("it holds the value of a variable that is a path");
+    }
+    let sizes = |rules: &CrateRules| (rules.sources().count(), rules.variables().count());
+    if sizes(baked) == sizes(&reads.rules) {
+        Ok(())
+    } else {
+        Err(Local::new("unlearned", "the bake read other files"))
+    }
+}
+
+/// The name of an output's file.
+fn file_name(output: &Output) -> &OsStr {
+    Path::new(&output.path).file_name().unwrap_or_default()
 }
 
 fn refused(refusal: &Refusal) -> Local {
@@ -225,8 +246,7 @@ fn is_machines(path: &Path) -> bool {
 /// The output whose file has this name.
 fn output_named<'i>(invocation: &'i CrateInvocation, path: &[u8]) -> Option<&'i Output> {
     let name = path.rsplit(|byte| *byte == b'/').next()?;
-    let named =
-        |output: &&Output| Path::new(&output.path).file_name().is_some_and(|own| own.as_bytes() == name);
+    let named = |output: &&Output| file_name(output).as_bytes() == name;
     invocation.outputs.iter().find(named)
 }
 
