@@ -19,6 +19,9 @@ use crate::recipe::digest::{RecordName, ToolchainDigest};
 use crate::toolchain::Program;
 use crate::transport::{Baked, Direct, Job, Kept, LocalTransport, Reads, Transport, TransportError};
 
+/// The word for what can't be told this time.
+pub(super) const UNLEARNED: &str = "unlearned";
+
 /// What a crate reads.
 pub(super) struct CrateReads {
     /// All files and variables.
@@ -119,7 +122,7 @@ impl Context<'_> {
         let unit = name(&prepared, invocation);
         let reads =
             self.with_transport(&prepared, &mut |transport, job| ask(transport, &Job { unit, ..job }))?;
-        let text = self.world.read(&file).map_err(|error| Local::new("unlearned", error))?;
+        let text = self.world.read(&file).map_err(|error| Local::new(UNLEARNED, error))?;
         Ok(CrateReads { reads, rules: CrateRules::new(text) })
     }
 }
@@ -145,7 +148,7 @@ fn ask(transport: &LocalTransport<'_>, job: &Job<'_>) -> Result<Reads, Local> {
         _ => asked_now(transport, job)?,
     }
     let reads = transport.reads(job).map_err(broken)?;
-    reads.ok_or_else(|| Local::new("unlearned", "something changed meanwhile"))
+    reads.ok_or_else(|| Local::new(UNLEARNED, "something changed meanwhile"))
 }
 
 /// Runs the compiler.
@@ -163,7 +166,7 @@ fn asked_now(transport: &LocalTransport<'_>, job: &Job<'_>) -> Result<(), Local>
             Err(Local::new("compile-failed", "the compiler will say why"))
         }
         Baked::Compiled { kept: Kept::NotRecorded, .. } => Err(unknowable()),
-        Baked::Compiled { kept, .. } => Err(Local::new("unlearned", kept)),
+        Baked::Compiled { kept, .. } => Err(Local::new(UNLEARNED, kept)),
     }
 }
 

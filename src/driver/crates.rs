@@ -25,7 +25,7 @@ use crate::world::{Command, Exit, Sink, Stat, Stdin};
 /// A crate that is to be baked.
 pub(super) struct PreparedCrate<'a> {
     call: &'a CompilerCall,
-    invocation: CrateInvocation,
+    pub(super) invocation: CrateInvocation,
     /// What loads the compiler's libraries.
     loader: Option<PathBuf>,
     /// The directories of the build.

@@ -101,6 +101,7 @@ impl Context<'_> {
                 let _ = writeln!(text, "  differs: {}", prepared.describe(&mismatch));
             }
         }
+        text.push_str(&self.explain_spawned_crate(call, &prepared.invocation));
         let _ = writeln!(text, "  key {}", prepared.explanation.invocation);
         describe_key(&mut text, &prepared.explanation.record);
         Ok(text)

@@ -2,8 +2,10 @@
 
 use std::fmt::Write as _;
 
+use super::crate_reads::UNLEARNED;
 use super::spawn::{Host, Local};
 use super::{CompilerCall, Context, Prepared};
+use crate::argparse::rustc::CrateInvocation;
 use crate::planner::Unit;
 use crate::recipe::digest::{ArtifactHash, BlobDigest};
 use crate::recipe::{Artifact, File, Recipe};
@@ -61,4 +63,29 @@ pub(super) fn explain_spawned(
         let _ = writeln!(text, "    hits only here, for its program data names {data}");
     }
     text
+}
+
+impl Context<'_> {
+    /// What a host would be asked to bake for a crate, or why it would not; nothing where none is configured.
+    pub(super) fn explain_spawned_crate(&self, call: &CompilerCall, invocation: &CrateInvocation) -> String {
+        let Some(socket) = self.config.host.as_deref() else { return String::new() };
+        match self.recipe_of_crate(call, invocation, socket) {
+            // Where nothing can be kept, only what was learned before is known.
+            Err(Local { token: UNLEARNED, .. }) if self.store.is_read_only() => {
+                "  the host would be asked once the compiler has told what it reads\n".to_owned()
+            }
+            Err(Local { token, why }) => format!("  the host is not asked ({token}): {why}\n"),
+            Ok((recipe, files, data)) => {
+                let mut text = format!("  the host would be asked for recipe {}\n", recipe.hash());
+                let _ = writeln!(
+                    text,
+                    "    shape      tree\n    input      {files} files that the compiler reads"
+                );
+                for data in data {
+                    let _ = writeln!(text, "    hits only here, for its program data names {data}");
+                }
+                text
+            }
+        }
+    }
 }

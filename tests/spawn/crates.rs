@@ -283,6 +283,30 @@ fn cargo_is_told_what_the_compiler_tells() {
     }
 }
 
+/// What is explained is what is asked for.
+#[test]
+fn the_recipe_is_explained() {
+    let home = Home::new(engine());
+    let words = ["top/src/part.rs", "--crate-type", "lib", "--crate-name", "part"];
+    let explained = |more: &[&str]| {
+        let mut command = home.command(WRAPPER);
+        text(&command.args(["--explain", "--", rustc()]).args(words).args(more).output().unwrap().stdout)
+    };
+    let place = format!("p=\"{}\"", home.work().display());
+    // There is no store yet, and to explain makes none.
+    let told = explained(&[]);
+    assert!(told.contains("once the compiler has told what it reads"), "{told}");
+    assert!(home.command(WRAPPER).arg(rustc()).args(words).status().unwrap().success());
+    let told = explained(&[]);
+    assert!(told.contains("    shape      tree\n    input      1 files"), "{told}");
+    let asked = home.engine.asked.lock().unwrap()[0].0.hash();
+    assert!(told.contains(&format!("  the host would be asked for recipe {asked}\n")), "{told}");
+    let data = explained(&["--cfg", &place]);
+    assert!(data.contains("    hits only here, for its program data names "), "{data}");
+    let told = explained(&["-C", "target-cpu=native"]);
+    assert!(told.contains("  the host is not asked (native-processor): "), "{told}");
+}
+
 /// The compiler's own words, once; and nothing is asked of a host for what can't be baked.
 #[test]
 fn what_is_not_baked_is_compiled_here() {

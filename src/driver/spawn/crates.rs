@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use super::{Host, Local, Spawned, commit};
 use crate::argparse::rustc::{CrateInvocation, CrateRole};
 use crate::argparse::{Output, OutputKind, Refusal};
-use crate::driver::crate_reads::{CrateReads, CrateRules};
+use crate::driver::crate_reads::{CrateReads, CrateRules, UNLEARNED};
 use crate::driver::crates::subject;
 use crate::driver::{CompilerCall, Context};
 use crate::paths::Spelling;
@@ -63,7 +63,8 @@ impl Context<'_> {
         suits(invocation).map_err(|refusal| refused(&refusal))?;
         let mut host = Host::reach(self.world, self.log, socket, call)?;
         let reads = self.crate_reads(call, invocation, &host.compiler, host.temporary.path())?;
-        let recipe = host.crate_recipe(invocation, &reads)?;
+        let files = host.given(&host.tree_files(&reads)?)?;
+        let recipe = host.crate_recipe(invocation, &reads, &files)?;
         if let Some(data) = host.data(b"", &recipe).first() {
             let line = format_args!("program data keeps it from hitting elsewhere: {data}");
             self.log.line(self.world, subject(invocation).display(), line);
@@ -75,32 +76,67 @@ impl Context<'_> {
             Finished::Failed { why } => Err(Local::new("bake-failed", why)),
         }
     }
+
+    /// The recipe of a crate that a host would be asked for, how many files it takes, and its program data. The host
+    /// is given nothing.
+    pub(in crate::driver) fn recipe_of_crate(
+        &self,
+        call: &CompilerCall,
+        invocation: &CrateInvocation,
+        socket: &Path,
+    ) -> Result<(Recipe, usize, Vec<String>), Local> {
+        suits(invocation).map_err(|refusal| refused(&refusal))?;
+        let host = Host::reach(self.world, self.log, socket, call)?;
+        let reads = self.crate_reads(call, invocation, &host.compiler, host.temporary.path())?;
+        let mut files = Vec::new();
+        for (path, [plain, executable]) in host.tree_files(&reads)? {
+            let stat = self.world.stat(&path).map_err(|error| Local::new(UNLEARNED, error))?;
+            let artifact = if stat.mode & 0o100 == 0 { plain } else { executable };
+            files.push((path, artifact));
+        }
+        let recipe = host.crate_recipe(invocation, &reads, &files)?;
+        let data = host.data(b"", &recipe);
+        Ok((recipe, files.len(), data))
+    }
 }
 
 impl Host<'_> {
-    /// The recipe of a crate; its files are given to the host.
-    fn crate_recipe(&mut self, invocation: &CrateInvocation, reads: &CrateReads) -> Result<Recipe, Local> {
-        let files = self.tree_files(reads)?;
+    /// Gives files to the host.
+    fn given(
+        &mut self,
+        files: &[(PathBuf, [ArtifactHash; 2])],
+    ) -> Result<Vec<(PathBuf, ArtifactHash)>, Local> {
         let paths: Vec<&Path> = files.iter().map(|(path, _)| path.as_path()).collect();
         let artifacts = self.client.create_artifacts(&paths)?;
-        let mut given: Vec<(&Path, ArtifactHash)> = Vec::with_capacity(files.len());
-        for ((path, expected), created) in files.iter().zip(artifacts) {
+        let given = files.iter().zip(artifacts).map(|((path, expected), created)| {
             let created = created.map_err(|error| Local::new("host-error", error))?;
-            if !expected.contains(&created) {
-                return Err(Local::new("inputs-changed", format_args!("{} changed", path.display())));
+            if expected.contains(&created) {
+                Ok((path.clone(), created))
+            } else {
+                Err(Local::new("inputs-changed", format_args!("{} changed", path.display())))
             }
-            given.push((path, created));
-        }
-        crate_recipe(&CrateRecipeInputs {
+        });
+        given.collect()
+    }
+
+    /// The recipe of a crate with these files.
+    fn crate_recipe(
+        &self,
+        invocation: &CrateInvocation,
+        reads: &CrateReads,
+        files: &[(PathBuf, ArtifactHash)],
+    ) -> Result<Recipe, Local> {
+        let files: Vec<_> = files.iter().map(|(path, artifact)| (path.as_path(), *artifact)).collect();
+        let recipe = crate_recipe(&CrateRecipeInputs {
             invocation,
             compiler: &self.compiler,
             places: &self.places,
             cwd: self.world.cwd(),
-            files: &given,
+            files: &files,
             variables: &self.variables(reads)?,
             platform: self.platform,
-        })
-        .map_err(|refusal| refused(&refusal))
+        });
+        recipe.map_err(|refusal| refused(&refusal))
     }
 
     /// The files that stand in no input, and which artifacts they may be: those of the bytes that the compiler saw.
@@ -222,7 +258,7 @@ fn is_placeless(
     if sizes(baked) == sizes(&reads.rules) {
         Ok(())
     } else {
-        Err(Local::new("unlearned", "the bake read other files"))
+        Err(Local::new(UNLEARNED, "the bake read other files"))
     }
 }
 
@@ -259,7 +295,7 @@ fn dependencies_here(
     let targets = baked.targets().map(|target| Some(output_named(invocation, target)?.path.as_bytes()));
     let targets: Option<Vec<&[u8]>> = targets.collect();
     let text = targets.and_then(|targets| reads.rules.with_targets(targets.into_iter()));
-    text.ok_or_else(|| Local::new("unlearned", "the dependency file is of another form"))
+    text.ok_or_else(|| Local::new(UNLEARNED, "the dependency file is of another form"))
 }
 
 /// What the compiler said in the bake, as it says it here. Words about the source are left to a compile here where
