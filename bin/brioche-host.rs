@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bakeplan::driver::Config;
 use bakeplan::host::pack::{self, Pack};
 use bakeplan::host::sandbox::{Attend, Ended, Sandbox};
-use bakeplan::host::{self, Engine, EngineOptions, Lineage, Outer};
+use bakeplan::host::{self, Engine, EngineOptions, Lineage, Outer, Verified};
 use bakeplan::recipe::digest::{BlobDigest, RecordName};
 use bakeplan::store::Store;
 use bakeplan::toolchain::Memo;
@@ -40,6 +40,8 @@ enum Action {
     Lineage(ShowLineage),
     /// Trim the store and the directories beside it to their limits, and remove leftovers
     Gc,
+    /// Read every byte that is kept, and fail if something is not as it was written
+    Verify,
     /// Make a directory of compilers that runs anywhere
     PackToolchain(PackToolchain),
 }
@@ -141,6 +143,7 @@ fn main() -> ExitCode {
         Action::Serve(serve) => serve_socket(&world, &cli, serve),
         Action::Lineage(show) => lineage(&world, &cli, show),
         Action::Gc => gc(&world, &cli),
+        Action::Verify => verify(&world, &cli),
         Action::PackToolchain(pack) => pack_toolchain(&world, pack),
     };
     done.unwrap_or_else(|error| complain(&error))
@@ -291,6 +294,30 @@ fn gc(world: &Arc<RealWorld>, cli: &Cli) -> Result<ExitCode, Failure> {
     let freed = collected.freed >> 20;
     writeln!(std::io::stdout(), "{} removed, {freed} MiB freed", collected.removed)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn verify(world: &Arc<RealWorld>, cli: &Cli) -> Result<ExitCode, Failure> {
+    let store = open_store(world, cli)?;
+    let engine = Engine::new(EngineOptions::new(store, Arc::<RealWorld>::clone(world), Sandbox::none()))?;
+    let verified = engine.verify()?;
+    let mut out = std::io::stdout().lock();
+    for path in verified.store.corrupt.iter().chain(&verified.wrong_trees) {
+        writeln!(out, "corrupt: {}", path.display())?;
+    }
+    for name in &verified.wrong_artifacts {
+        writeln!(out, "corrupt: artifact {name}")?;
+    }
+    for path in &verified.store.foreign {
+        writeln!(out, "not ours: {}", path.display())?;
+    }
+    let Verified { store, artifacts, results, incomplete, trees, .. } = &verified;
+    writeln!(
+        out,
+        "{} files, {artifacts} artifacts, {results} results ({} incomplete), {trees} directories",
+        store.checked,
+        incomplete.len()
+    )?;
+    Ok(ExitCode::from(u8::from(!verified.is_clean())))
 }
 
 fn pack_toolchain(world: &Arc<RealWorld>, what: &PackToolchain) -> Result<ExitCode, Failure> {

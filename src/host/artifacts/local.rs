@@ -61,9 +61,9 @@ impl Local {
 /// All trees of a host.
 #[derive(Debug)]
 pub struct Locals {
-    artifacts: Artifacts,
-    dir: PathBuf,
-    opened: OwnedFd,
+    pub(super) artifacts: Artifacts,
+    pub(super) dir: PathBuf,
+    pub(super) opened: OwnedFd,
     max_size: u64,
     known: Mutex<HashMap<ArtifactHash, Slot>>,
 }

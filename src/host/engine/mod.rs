@@ -20,6 +20,7 @@ mod process;
 mod results;
 mod runs;
 mod session;
+mod verify;
 
 use std::cell::Cell;
 use std::path::PathBuf;
@@ -42,6 +43,7 @@ use runs::Runs;
 
 pub(crate) use process::{SOCKET, Scene};
 pub(crate) use session::socket_directory;
+pub use verify::Verified;
 
 /// What an engine is made of.
 #[derive(Clone)]
