@@ -4,6 +4,7 @@ mod artifacts;
 mod bakes;
 mod cost;
 mod grants;
+mod killed;
 mod nested;
 mod pack;
 mod recipes;

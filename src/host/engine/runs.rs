@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! <scratch>/runs/<host>/<n>      a sandboxed process
+//! <scratch>/runs/<host>/socket-<n>  a link to the directory of a process's own socket, which stands elsewhere
 //! <scratch>/runs/<host>.lock     held by that host while it lives
 //! <scratch>/plain/<recipe>       a process without a sandbox: its paths are real, so they are always the same
 //! <scratch>/plain/<recipe>.lock  held while it runs
@@ -16,7 +17,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{File, OpenOptions};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -41,6 +42,28 @@ pub(crate) struct Run {
     path: PathBuf,
     parent: OwnedFd,
     _lock: Option<Lock>,
+}
+
+/// A directory with a short path, for a socket. It goes when this is dropped, or with what its host has left.
+#[derive(Debug)]
+pub(crate) struct SocketDir {
+    directory: tempfile::TempDir,
+    note: PathBuf,
+}
+
+impl SocketDir {
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        self.directory.path()
+    }
+}
+
+impl Drop for SocketDir {
+    fn drop(&mut self) {
+        // The directory first: what is not noted would stay.
+        remove(self.directory.path());
+        let _ = std::fs::remove_file(&self.note);
+    }
 }
 
 /// A lock file that goes when it is dropped.
@@ -83,6 +106,24 @@ impl Runs {
     pub(crate) fn run(&self) -> Result<Run, HostError> {
         let name = OsString::from(self.count.fetch_add(1, Ordering::Relaxed).to_string());
         make(&self.dir, &name, None)
+    }
+
+    /// A directory for a socket, in one that has a short path, for this user alone.
+    pub(crate) fn socket_dir(&self, within: &Path) -> Result<SocketDir, HostError> {
+        let number = self.count.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{}{number}", socket_prefix(&self.dir));
+        let note = self.dir.join(format!("{NOTE}{number}"));
+        let path = within.join(&name);
+        std::os::unix::fs::symlink(&path, &note).map_err(HostError::io("make the link", &note))?;
+        let made = tempfile::Builder::new()
+            .prefix(&name)
+            .rand_bytes(0)
+            .permissions(std::fs::Permissions::from_mode(0o700))
+            .tempdir_in(within);
+        made.map(|directory| SocketDir { directory, note: note.clone() }).map_err(|error| {
+            let _ = std::fs::remove_file(&note);
+            HostError::io("make a directory in", within)(error)
+        })
     }
 
     /// The directory of a process without a sandbox; waits while another host has it.
@@ -148,7 +189,28 @@ fn sweep(dir: &Path) {
         {
             let directory = path.with_extension("");
             end_processes(&directory);
+            remove_sockets(&directory);
             remove(&directory);
+        }
+    }
+}
+
+/// How links to directories of sockets are called.
+const NOTE: &str = "socket-";
+
+/// How the names of a host's directories for sockets begin.
+fn socket_prefix(host: &Path) -> String {
+    format!("brioche-host-{}-", host.file_name().unwrap_or_default().to_string_lossy())
+}
+
+/// Removes the directories of sockets that a host has left.
+fn remove_sockets(directory: &Path) {
+    let Ok(entries) = std::fs::read_dir(directory) else { return };
+    let prefix = socket_prefix(directory);
+    for entry in entries.flatten().filter(|entry| entry.file_name().as_bytes().starts_with(NOTE.as_bytes())) {
+        let Ok(target) = std::fs::read_link(entry.path()) else { continue };
+        if target.file_name().is_some_and(|name| name.as_bytes().starts_with(prefix.as_bytes())) {
+            remove(&target);
         }
     }
 }
