@@ -15,6 +15,7 @@ use super::support::*;
 const HOST: &str = env!("CARGO_BIN_EXE_brioche-host");
 const WRAPPER: &str = env!("CARGO_BIN_EXE_brioche-cc");
 const SOURCES: u64 = 12;
+const HEADER: &str = "int printf(const char *, ...);\nunsigned long strlen(const char *);\n";
 
 /// Random numbers that a seed repeats.
 struct Random(u64);
@@ -57,16 +58,21 @@ impl Arena {
         for name in ["work", "bare", "tmp"] {
             fs::create_dir(path(name)).unwrap();
         }
+        // Headers and libraries are most of a toolchain, and not needed for this.
         let packed = Command::new(HOST)
-            .args(["pack-toolchain", path("toolchain").to_str().unwrap(), "gcc", "--wrapper", WRAPPER])
+            .args(["pack-toolchain", path("toolchain").to_str().unwrap(), "gcc", "--no-sysroot"])
+            .args(["--wrapper", WRAPPER])
             .status();
         assert!(packed.unwrap().success());
+        fs::create_dir_all(path("toolchain/sysroot/usr/include")).unwrap();
+        fs::write(path("toolchain/sysroot/usr/include/stdc-predef.h"), "").unwrap();
+        std::os::unix::fs::symlink("../../sysroot", path("toolchain/libexec/brioche-cc/sysroot")).unwrap();
         // What a compiler leaves that is killed in the middle is not what make takes for a result.
         let rules = "OBJECTS = $(patsubst %.c,%.o,$(wildcard *.c))\nall: $(OBJECTS)\n\
             %.o: %.c common.h\n\t$(CC) -O2 -c $< -o $@.part && mv $@.part $@\n";
         for place in ["work", "bare"] {
             fs::write(path(place).join("Makefile"), rules).unwrap();
-            fs::write(path(place).join("common.h"), "#include <stdio.h>\n#include <string.h>\n").unwrap();
+            fs::write(path(place).join("common.h"), HEADER).unwrap();
         }
         let mut arena = Self { dir, host: None, edits: 0 };
         for number in 0..SOURCES {
@@ -89,7 +95,7 @@ impl Arena {
                 text,
                 "int f{number}_{function}(char *to, const char *from, int n) {{ int sum = {}; \
                  for (int i = 0; i < n; i++) {{ to[i] = from[n - i] + i * {function}; sum += to[i] ^ sum; }} \
-                 if (sum > {number}) printf(\"%d %zu\\n\", sum, strlen(from)); return sum; }}",
+                 if (sum > {number}) printf(\"%d %lu\\n\", sum, strlen(from)); return sum; }}",
                 self.edits
             )
             .unwrap();
@@ -131,7 +137,7 @@ impl Arena {
             .env_remove("MAKEFLAGS")
             .env_remove("MAKELEVEL")
             .stdin(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(fs::File::create(self.path("said")).unwrap())
             .process_group(0);
         if place == "bare" {
             command.arg("CC=gcc")
@@ -141,6 +147,13 @@ impl Arena {
             command.env("BRIOCHE_HOST_SOCKET_PATH", self.path("socket")).env("BRIOCHE_CC_SPAWN_RECIPES", "1")
         };
         command
+    }
+
+    /// A build that must come to its end.
+    #[track_caller]
+    fn built(&self, place: &str) {
+        let status = self.make(place).status().unwrap();
+        assert!(status.success(), "{place}: {}", fs::read_to_string(self.path("said")).unwrap());
     }
 
     /// Whether the host has a sandbox at work: a child of its own that has not ended.
@@ -195,10 +208,10 @@ impl Arena {
             let number = random.below(SOURCES);
             self.edit(number);
         }
+        let start = Instant::now();
         let mut make = self.make("work").spawn().unwrap();
         // Some kills hit the start of a build, some a bake that is under way, at any point of it.
         if random.below(4) > 0 {
-            let start = Instant::now();
             while !self.is_baking()
                 && make.try_wait().unwrap().is_none()
                 && start.elapsed() < Duration::from_secs(20)
@@ -209,8 +222,10 @@ impl Arena {
         } else {
             std::thread::sleep(Duration::from_millis(random.below(400)));
         }
+        let killed = start.elapsed();
         let landed = self.kill(victim, &mut make, random).unwrap_or(false);
         let status = make.wait().unwrap();
+        let ended = start.elapsed();
         match victim {
             Victim::Host => {
                 assert!(status.success(), "a build ends well without its host: {status}");
@@ -219,12 +234,13 @@ impl Arena {
             Victim::Client => soon("clients of a make that failed end", || self.clients().is_empty()),
             Victim::Build => {}
         }
-        assert!(self.make("work").status().unwrap().success(), "the build after a kill");
-        assert!(self.make("bare").status().unwrap().success());
+        self.built("work");
+        self.built("bare");
         for number in 0..SOURCES {
             let object = |place: &str| fs::read(self.path(place).join(format!("s{number}.o"))).unwrap();
             assert!(object("work") == object("bare"), "s{number}.o is another object");
         }
+        println!("{victim:?}: killed {killed:?} (landed: {landed}), ended {ended:?}, all {:?}", start.elapsed());
         landed
     }
 
@@ -313,7 +329,7 @@ fn whoever_is_killed_in_a_parallel_build_it_ends_with_the_right_objects() {
     let mut random = Random(seed | 1);
     let mut arena = Arena::new();
     arena.start_host();
-    assert!(arena.make("work").status().unwrap().success());
+    arena.built("work");
     let victims = [Victim::Host, Victim::Client, Victim::Build];
     let (mut landed, mut rounds) = ([0; 3], 0);
     while landed.iter().any(|count| *count < wanted) {
