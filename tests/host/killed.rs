@@ -44,6 +44,17 @@ enum Victim {
     Build,
 }
 
+/// A toolchain in Brioche's layout. Headers and libraries are most of one, and left out.
+pub(super) fn toolchain(into: &Path) {
+    let packed = Command::new(HOST)
+        .args(["pack-toolchain", into.to_str().unwrap(), "gcc", "--no-sysroot", "--wrapper", WRAPPER])
+        .status();
+    assert!(packed.unwrap().success());
+    fs::create_dir_all(into.join("sysroot/usr/include")).unwrap();
+    fs::write(into.join("sysroot/usr/include/stdc-predef.h"), "").unwrap();
+    std::os::unix::fs::symlink("../../sysroot", into.join("libexec/brioche-cc/sysroot")).unwrap();
+}
+
 /// A project, its toolchain, its host, and the same project for the bare compiler.
 struct Arena {
     dir: tempfile::TempDir,
@@ -58,15 +69,7 @@ impl Arena {
         for name in ["work", "bare", "tmp"] {
             fs::create_dir(path(name)).unwrap();
         }
-        // Headers and libraries are most of a toolchain, and not needed for this.
-        let packed = Command::new(HOST)
-            .args(["pack-toolchain", path("toolchain").to_str().unwrap(), "gcc", "--no-sysroot"])
-            .args(["--wrapper", WRAPPER])
-            .status();
-        assert!(packed.unwrap().success());
-        fs::create_dir_all(path("toolchain/sysroot/usr/include")).unwrap();
-        fs::write(path("toolchain/sysroot/usr/include/stdc-predef.h"), "").unwrap();
-        std::os::unix::fs::symlink("../../sysroot", path("toolchain/libexec/brioche-cc/sysroot")).unwrap();
+        toolchain(&path("toolchain"));
         // What a compiler leaves that is killed in the middle is not what make takes for a result.
         let rules = "OBJECTS = $(patsubst %.c,%.o,$(wildcard *.c))\nall: $(OBJECTS)\n\
             %.o: %.c common.h\n\t$(CC) -O2 -c $< -o $@.part && mv $@.part $@\n";
@@ -310,7 +313,7 @@ fn process(path: &Path) -> Option<Process> {
     Some(Process { id, parent, name: name.to_owned(), command, is_alive })
 }
 
-fn soon(what: &str, mut is: impl FnMut() -> bool) {
+pub(super) fn soon(what: &str, mut is: impl FnMut() -> bool) {
     let start = Instant::now();
     while !is() {
         assert!(start.elapsed() < Duration::from_secs(60), "not so: {what}");

@@ -3,6 +3,7 @@
 mod artifacts;
 mod bakes;
 mod cost;
+pub mod full;
 mod grants;
 mod killed;
 mod nested;
