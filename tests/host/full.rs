@@ -172,7 +172,10 @@ fn clients_on_full_disk(dir: &Path) {
     let filler = dir.join("filler");
     fill(&filler, 0);
     let how = served.compile(2, elsewhere.path());
-    assert!(how.contains("here (host-error)") && (how.ends_with("(store)") || how.ends_with("(io)")), "{how}");
+    assert!(
+        how.contains("here (host-error)") && (how.ends_with("(store)") || how.ends_with("(io)")),
+        "{how}"
+    );
     for number in 3..12 {
         fill(&filler, (number - 2) * 24 * 1024);
         println!("{}", served.compile(number, elsewhere.path()));

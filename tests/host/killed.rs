@@ -162,7 +162,9 @@ impl Arena {
     /// Whether the host has a sandbox at work: a child of its own that has not ended.
     fn is_baking(&self) -> bool {
         let host = self.host().id();
-        processes().iter().any(|process| process.parent == host && process.is_alive && process.name == "bwrap")
+        processes()
+            .iter()
+            .any(|process| process.parent == host && process.is_alive && process.name == "bwrap")
     }
 
     /// The clients that run.
@@ -188,7 +190,8 @@ impl Arena {
             Victim::Client => {
                 let clients = self.clients();
                 let at = random.below(clients.len().max(1) as u64);
-                let client = Pid::from_raw(i32::try_from(*clients.get(usize::try_from(at).unwrap())?).unwrap())?;
+                let client =
+                    Pid::from_raw(i32::try_from(*clients.get(usize::try_from(at).unwrap())?).unwrap())?;
                 kill_process(client, Signal::STOP).ok()?;
                 let landed = self.is_baking();
                 kill_process(client, Signal::KILL).ok()?;
@@ -243,7 +246,10 @@ impl Arena {
             let object = |place: &str| fs::read(self.path(place).join(format!("s{number}.o"))).unwrap();
             assert!(object("work") == object("bare"), "s{number}.o is another object");
         }
-        println!("{victim:?}: killed {killed:?} (landed: {landed}), ended {ended:?}, all {:?}", start.elapsed());
+        println!(
+            "{victim:?}: killed {killed:?} (landed: {landed}), ended {ended:?}, all {:?}",
+            start.elapsed()
+        );
         landed
     }
 

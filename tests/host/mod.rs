@@ -6,6 +6,7 @@ mod cost;
 pub mod full;
 mod grants;
 mod killed;
+pub mod limits;
 mod nested;
 mod pack;
 mod recipes;

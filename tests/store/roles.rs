@@ -31,6 +31,8 @@ fn play() {
         "full-host" => crate::host::full::on_full_disk(&dir),
         #[cfg(feature = "host")]
         "read-only-host" => crate::host::full::on_read_only_mount(&dir),
+        #[cfg(feature = "host")]
+        "bake-for-ever" => crate::host::limits::bake_for_ever(&dir),
         "hold" => processes::hold_lock(&dir),
         _ => panic!("no role is called {role}"),
     }
@@ -47,7 +49,7 @@ fn command(prefix: &[&str], role: &str, dir: &Path) -> Command {
 }
 
 /// A process that plays a role; its standard output is ours to read.
-pub(super) fn spawn(role: &str, dir: &Path) -> std::process::Child {
+pub(crate) fn spawn(role: &str, dir: &Path) -> std::process::Child {
     command(&[], role, dir).stdout(Stdio::piped()).spawn().expect("a process")
 }
 

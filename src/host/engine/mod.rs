@@ -140,6 +140,15 @@ impl Engine {
         &self.permits
     }
 
+    /// Whether limits of memory and processes hold for all processes of a bake together; otherwise why they hold for
+    /// each alone.
+    ///
+    /// # Errors
+    /// Why there are no control groups here.
+    pub fn limits_whole_bakes(&self) -> Result<(), String> {
+        self.runs.groups().as_ref().map(drop).map_err(Clone::clone)
+    }
+
     /// Removes directories on disk that nobody uses, until at most so many bytes of them are left.
     ///
     /// # Errors

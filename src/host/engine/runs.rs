@@ -4,6 +4,7 @@
 //! <scratch>/runs/<host>/<n>      a sandboxed process
 //! <scratch>/runs/<host>/socket-<n>  a link to the directory of a process's own socket, which stands elsewhere
 //! <scratch>/runs/<host>.lock     held by that host while it lives
+//! <scratch>/runs/<host>/group    a link to its control group
 //! <scratch>/plain/<recipe>       a process without a sandbox: its paths are real, so they are always the same
 //! <scratch>/plain/<recipe>.lock  held while it runs
 //! ```
@@ -19,12 +20,14 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::FlockOperation;
 
 use crate::host::error::HostError;
 use crate::host::files;
+use crate::host::sandbox::{Group, Groups, Limits, remove_groups};
 use crate::recipe::digest::RecipeHash;
 
 /// The directories of one host.
@@ -33,6 +36,7 @@ pub(crate) struct Runs {
     dir: PathBuf,
     plain: PathBuf,
     count: AtomicU64,
+    groups: OnceLock<Result<Groups, String>>,
     _lock: Lock,
 }
 
@@ -94,7 +98,7 @@ impl Runs {
         let lock = lock.ok_or_else(|| HostError::Missing(name.clone()))?;
         let dir = runs.join(name);
         std::fs::create_dir(&dir).map_err(HostError::io("make the directory", &dir))?;
-        Ok(Self { dir, plain, count: AtomicU64::new(0), _lock: lock })
+        Ok(Self { dir, plain, count: AtomicU64::new(0), groups: OnceLock::new(), _lock: lock })
     }
 
     /// Where processes without a sandbox have their directories.
@@ -106,6 +110,27 @@ impl Runs {
     pub(crate) fn run(&self) -> Result<Run, HostError> {
         let name = OsString::from(self.count.fetch_add(1, Ordering::Relaxed).to_string());
         make(&self.dir, &name, None)
+    }
+
+    /// The control groups of this host's processes; why there are none.
+    pub(crate) fn groups(&self) -> &Result<Groups, String> {
+        self.groups.get_or_init(|| {
+            let name = group_name(&self.dir);
+            Groups::new(&name, &|path| {
+                let note = self.dir.join(GROUP);
+                let _ = std::fs::remove_file(&note);
+                std::os::unix::fs::symlink(path, &note)
+            })
+        })
+    }
+
+    /// A control group for a process with limits that are for all that it starts; `None` where there are none.
+    pub(crate) fn group(&self, limits: &Limits) -> Result<Option<Group>, HostError> {
+        if !limits.are_for_all() {
+            return Ok(None);
+        }
+        let group = self.groups().as_ref().ok().map(|groups| groups.group(limits));
+        group.transpose().map_err(HostError::io("make a control group for a process in", &self.dir))
     }
 
     /// A directory for a socket, in one that has a short path, for this user alone.
@@ -140,6 +165,8 @@ impl Runs {
 
 impl Drop for Runs {
     fn drop(&mut self) {
+        // Before the note of where they are.
+        drop(self.groups.take());
         remove(&self.dir);
     }
 }
@@ -190,8 +217,25 @@ fn sweep(dir: &Path) {
             let directory = path.with_extension("");
             end_processes(&directory);
             remove_sockets(&directory);
+            remove_noted_groups(&directory);
             remove(&directory);
         }
+    }
+}
+
+/// How the link to a host's control group is called.
+const GROUP: &str = "group";
+
+fn group_name(host: &Path) -> String {
+    format!("bakeplan-{}", host.file_name().unwrap_or_default().to_string_lossy())
+}
+
+/// Removes the control groups that a host has left.
+fn remove_noted_groups(directory: &Path) {
+    if let Ok(groups) = std::fs::read_link(directory.join(GROUP))
+        && groups.file_name().is_some_and(|name| *name == *group_name(directory))
+    {
+        remove_groups(&groups);
     }
 }
 
