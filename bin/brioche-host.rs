@@ -107,24 +107,24 @@ struct Serve {
 #[derive(clap::Args)]
 struct Bounds {
     /// How long a bake may take, seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
-    bake_seconds: u64,
+    #[arg(long = "bake-seconds", value_name = "SECONDS", default_value_t = 3600)]
+    seconds: u64,
 
     /// How much memory a bake may use, MiB: all its processes together where there are control groups, else each
-    #[arg(long, value_name = "MIB")]
-    bake_memory: Option<u64>,
+    #[arg(long = "bake-memory", value_name = "MIB")]
+    memory: Option<u64>,
 
     /// How many processes and threads a bake may have at once
-    #[arg(long, value_name = "N")]
-    bake_processes: Option<u64>,
+    #[arg(long = "bake-processes", value_name = "N")]
+    processes: Option<u64>,
 }
 
 impl Bounds {
     fn limits(&self) -> Limits {
         Limits {
-            seconds: Some(self.bake_seconds),
-            total_memory: self.bake_memory.map(|mebibytes| mebibytes.saturating_mul(1 << 20)),
-            processes: self.bake_processes,
+            seconds: Some(self.seconds),
+            total_memory: self.memory.map(|mebibytes| mebibytes.saturating_mul(1 << 20)),
+            processes: self.processes,
             ..Limits::default()
         }
     }
@@ -216,7 +216,7 @@ fn engine(
     options.processes = jobs.unwrap_or(options.processes);
     options.limits = bounds.limits();
     let engine = Engine::new(options)?;
-    if (bounds.bake_memory.is_some() || bounds.bake_processes.is_some())
+    if (bounds.memory.is_some() || bounds.processes.is_some())
         && let Err(why) = engine.limits_whole_bakes()
     {
         let said = "brioche-host: without control groups, limits hold for each process of a bake alone";

@@ -108,7 +108,7 @@ struct Served<'a> {
 
 impl<'a> Served<'a> {
     fn new(dir: &'a Path) -> Self {
-        toolchain(&dir.join("toolchain"));
+        toolchain(&dir.join("toolchain"), &[]);
         for name in ["work", "bare", "tmp"] {
             fs::create_dir(dir.join(name)).unwrap();
         }

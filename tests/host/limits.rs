@@ -41,7 +41,7 @@ fn holders(count: u64, mebibytes: u64) -> String {
 /// The group of an engine's processes, by the note of it.
 fn group(dir: &Path) -> Option<PathBuf> {
     let runs = fs::read_dir(dir.join("store/host/runs")).ok()?.flatten();
-    runs.filter_map(|entry| fs::read_link(entry.path().join("group")).ok()).next()
+    { runs }.find_map(|entry| fs::read_link(entry.path().join("group")).ok())
 }
 
 fn groups_within(dir: &Path) -> usize {

@@ -13,3 +13,4 @@ mod recipes;
 mod running;
 mod sandbox;
 mod support;
+mod whole;
