@@ -94,8 +94,7 @@ impl Runs {
         }
         let name = files::temporary_name();
         let name = name.to_string_lossy().trim_start_matches(".brioche-host-").to_owned();
-        let lock = hold(&runs.join(format!("{name}.lock")), FlockOperation::LockExclusive)?;
-        let lock = lock.ok_or_else(|| HostError::Missing(name.clone()))?;
+        let lock = wait_for(&runs.join(format!("{name}.lock")))?;
         let dir = runs.join(name);
         std::fs::create_dir(&dir).map_err(HostError::io("make the directory", &dir))?;
         Ok(Self { dir, plain, count: AtomicU64::new(0), groups: OnceLock::new(), _lock: lock })
@@ -154,11 +153,7 @@ impl Runs {
     /// The directory of a process without a sandbox; waits while another host has it.
     pub(crate) fn plain_run(&self, recipe: &RecipeHash) -> Result<Run, HostError> {
         let path = self.plain.join(format!("{recipe}.lock"));
-        let lock = loop {
-            if let Some(lock) = hold(&path, FlockOperation::LockExclusive)? {
-                break lock;
-            }
-        };
+        let lock = wait_for(&path)?;
         make(&self.plain, &OsString::from(recipe.to_hex()), Some(lock))
     }
 }
@@ -192,6 +187,15 @@ fn make(dir: &Path, name: &OsStr, lock: Option<Lock>) -> Result<Run, HostError> 
     files::remove(parent.as_fd(), name).map_err(HostError::io("remove", &path))?;
     std::fs::create_dir(&path).map_err(HostError::io("make the directory", &path))?;
     Ok(Run { path, parent, _lock: lock })
+}
+
+/// Takes a lock. Another host that sweeps may have it for a moment, between our making it and our holding it.
+fn wait_for(path: &Path) -> Result<Lock, HostError> {
+    loop {
+        if let Some(lock) = hold(path, FlockOperation::LockExclusive)? {
+            return Ok(lock);
+        }
+    }
 }
 
 /// Takes a lock; `None` when somebody else has it or has just removed it.
