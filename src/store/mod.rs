@@ -292,6 +292,14 @@ impl Store {
         Ok(collected.unwrap_or_default())
     }
 
+    /// The names of all records of a kind, in no order.
+    ///
+    /// # Errors
+    /// When they cannot be listed.
+    pub fn names(&self, kind: RecordKind) -> Result<Vec<RecordName>, StoreError> {
+        trim::names(&self.layout, kind)
+    }
+
     /// Reads every byte. What is damaged is removed and counted, unless the store is read-only.
     ///
     /// # Errors

@@ -3,10 +3,14 @@
 mod artifacts;
 mod bakes;
 mod cost;
+pub mod full;
 mod grants;
+mod killed;
+pub mod limits;
 mod nested;
 mod pack;
 mod recipes;
 mod running;
 mod sandbox;
 mod support;
+mod whole;

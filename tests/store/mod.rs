@@ -6,7 +6,7 @@ mod identity;
 mod limits;
 mod placing;
 mod processes;
-mod roles;
+pub(crate) mod roles;
 mod round_trip;
 mod statistics;
 mod unusable;
