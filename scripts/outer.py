@@ -22,7 +22,9 @@ import sys
 import tempfile
 import time
 
-CRATE, VERSION = "libsodium-sys", "=0.2.7"
+import sandboxed
+
+CRATE, VERSION = "libsodium-sys", "0.2.7"
 
 BUILD = r"""
 set -e
@@ -65,32 +67,6 @@ find . -name '*.o' | sort | while read -r object; do sha256sum "$object"; done >
 """
 
 
-def fetch(scratch):
-    """The directory of libsodium's sources."""
-    place = os.path.join(scratch, "fetch")
-    os.makedirs(os.path.join(place, "src"), exist_ok=True)
-    open(os.path.join(place, "src", "lib.rs"), "w").close()
-    manifest = os.path.join(place, "Cargo.toml")
-    with open(manifest, "w") as file:
-        file.write(f'[package]\nname = "fetch"\nversion = "0.0.0"\nedition = "2021"\n[workspace]\n[dependencies]\n{CRATE} = "{VERSION}"\n')
-    vendored = os.path.join(scratch, "vendor")
-    subprocess.run(["cargo", "vendor", "-q", "--manifest-path", manifest, vendored], check=True, stdout=subprocess.DEVNULL)
-    return os.path.join(vendored, CRATE, "libsodium")
-
-
-def tools(host, place):
-    """make and the small programs of a shell's life, as an input of its own."""
-    subprocess.run([host, "pack-toolchain", place, "gcc", "--no-sysroot", "--program", "make"], check=True)
-    for name in os.listdir(os.path.join(place, "bin")):
-        if name != "make":
-            os.unlink(os.path.join(place, "bin", name))
-    busybox = shutil.which("busybox") or sys.exit("busybox is not installed (Debian: busybox-static)")
-    shutil.copy(busybox, os.path.join(place, "bin", "busybox"))
-    applets = subprocess.run([busybox, "--list"], check=True, stdout=subprocess.PIPE, text=True).stdout.split()
-    for applet in set(applets) - {"busybox", "ar", "make", "strings", "sh", "ash"}:
-        os.symlink("busybox", os.path.join(place, "bin", applet))
-
-
 class Builds:
     def __init__(self, options, scratch):
         self.options, self.scratch = options, scratch
@@ -98,9 +74,9 @@ class Builds:
         programs = ["ar", "ranlib", "nm", "strip", "objdump"]
         pack = [options.host, "pack-toolchain", self.toolchain, "gcc", "--wrapper", options.wrapper]
         subprocess.run(pack + [word for name in programs for word in ("--program", name)], check=True)
-        tools(options.host, self.tools)
+        sandboxed.tools(options.host, self.tools)
         self.work = os.path.join(scratch, "work")
-        shutil.copytree(fetch(scratch), os.path.join(self.work, "src"))
+        shutil.copytree(os.path.join(sandboxed.fetch(CRATE, VERSION, scratch), "libsodium"), os.path.join(self.work, "src"))
         script = BUILD.replace("@JOBS@", str(options.jobs)).replace("@BY_HAND@", str(options.by_hand))
         with open(os.path.join(self.work, "build.sh"), "w") as file:
             file.write(script)
@@ -108,21 +84,15 @@ class Builds:
     def build(self, name, env=()):
         """One outer process; what its compiles came to."""
         output = os.path.join(self.scratch, "output")
-        shutil.rmtree(output, ignore_errors=True)
-        command = [self.options.host, "--store", os.path.join(self.scratch, "store"), "run", "--sandbox", "--work", self.work]
-        command += ["--output", output, "--input", self.toolchain, "--input", self.tools]
-        command += [word for pair in env for word in ("--env", pair)]
         started = time.monotonic()
-        done = subprocess.run([*command, "--", "/bin/sh", "build.sh"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        sandboxed.outer(self.options.host, os.path.join(self.scratch, "store"), self.work, [self.toolchain, self.tools], output, env)
         whole = time.monotonic() - started
-        if done.returncode != 0:
-            sys.exit(f"{name}: {done.stdout}")
         read = lambda file: open(os.path.join(output, file)).read() if os.path.exists(os.path.join(output, file)) else ""
         counts, places = collections.Counter(), {"tell"}
         for line in read("cc.log").splitlines():
-            found = re.search(r"(spawned: hit|spawned: baked|here \([a-z-]+\))", line)
-            counts[found[1] if found else "other"] += 1
-            if found and found[1].startswith("here"):
+            found = sandboxed.ending(line)
+            counts[found or "other"] += 1
+            if found and found.startswith("here"):
                 places.add(os.path.splitext(os.path.basename(line.split()[2].rstrip(":")))[0])
         make = float(re.search(r"real ([0-9.]+)", read("time"))[1])
         by_hand = collections.Counter(line.split()[0] for line in read("by-hand").splitlines())
