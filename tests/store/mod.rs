@@ -1,6 +1,7 @@
 //! The store on disk: what comes back, what is damaged, who else is there.
 #![allow(clippy::disallowed_methods, reason = "tests have an environment and a clock")]
 
+mod compressed;
 mod damage;
 mod identity;
 mod limits;
