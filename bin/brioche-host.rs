@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bakeplan::driver::Config;
 use bakeplan::host::pack::{self, Pack};
-use bakeplan::host::sandbox::{Attend, Ended, Sandbox};
-use bakeplan::host::{self, Engine, EngineOptions, Lineage, Outer};
+use bakeplan::host::sandbox::{Attend, Ended, Limits, Sandbox};
+use bakeplan::host::{self, Engine, EngineOptions, Lineage, Outer, Verified};
 use bakeplan::recipe::digest::{BlobDigest, RecordName};
 use bakeplan::store::Store;
 use bakeplan::toolchain::Memo;
@@ -40,6 +40,8 @@ enum Action {
     Lineage(ShowLineage),
     /// Trim the store and the directories beside it to their limits, and remove leftovers
     Gc,
+    /// Read every byte that is kept, and fail if something is not as it was written
+    Verify,
     /// Make a directory of compilers that runs anywhere
     PackToolchain(PackToolchain),
 }
@@ -75,6 +77,9 @@ struct Run {
     #[arg(long, short, value_name = "N")]
     jobs: Option<usize>,
 
+    #[command(flatten)]
+    bounds: Bounds,
+
     /// The command
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     command: Vec<OsString>,
@@ -93,6 +98,36 @@ struct Serve {
     /// As for run
     #[arg(long)]
     unsandboxed: bool,
+
+    #[command(flatten)]
+    bounds: Bounds,
+}
+
+/// What each bake may use up.
+#[derive(clap::Args)]
+struct Bounds {
+    /// How long a bake may take, seconds
+    #[arg(long = "bake-seconds", value_name = "SECONDS", default_value_t = 3600)]
+    seconds: u64,
+
+    /// How much memory a bake may use, MiB: all its processes together where there are control groups, else each
+    #[arg(long = "bake-memory", value_name = "MIB")]
+    memory: Option<u64>,
+
+    /// How many processes and threads a bake may have at once
+    #[arg(long = "bake-processes", value_name = "N")]
+    processes: Option<u64>,
+}
+
+impl Bounds {
+    fn limits(&self) -> Limits {
+        Limits {
+            seconds: Some(self.seconds),
+            total_memory: self.memory.map(|mebibytes| mebibytes.saturating_mul(1 << 20)),
+            processes: self.processes,
+            ..Limits::default()
+        }
+    }
 }
 
 #[derive(clap::Args)]
@@ -141,6 +176,7 @@ fn main() -> ExitCode {
         Action::Serve(serve) => serve_socket(&world, &cli, serve),
         Action::Lineage(show) => lineage(&world, &cli, show),
         Action::Gc => gc(&world, &cli),
+        Action::Verify => verify(&world, &cli),
         Action::PackToolchain(pack) => pack_toolchain(&world, pack),
     };
     done.unwrap_or_else(|error| complain(&error))
@@ -167,6 +203,7 @@ fn engine(
     cli: &Cli,
     unsandboxed: bool,
     jobs: Option<usize>,
+    bounds: &Bounds,
 ) -> Result<Engine, Failure> {
     let store = open_store(world, cli)?;
     let sandbox = if unsandboxed {
@@ -177,11 +214,19 @@ fn engine(
     };
     let mut options = EngineOptions::new(store, Arc::<RealWorld>::clone(world), sandbox);
     options.processes = jobs.unwrap_or(options.processes);
-    Ok(Engine::new(options)?)
+    options.limits = bounds.limits();
+    let engine = Engine::new(options)?;
+    if (bounds.memory.is_some() || bounds.processes.is_some())
+        && let Err(why) = engine.limits_whole_bakes()
+    {
+        let said = "brioche-host: without control groups, limits hold for each process of a bake alone";
+        let _ = writeln!(std::io::stderr(), "{said}: {why}");
+    }
+    Ok(engine)
 }
 
 fn run_command(world: &Arc<RealWorld>, cli: &Cli, run: &Run) -> Result<ExitCode, Failure> {
-    let engine = engine(world, cli, run.unsandboxed, run.jobs)?;
+    let engine = engine(world, cli, run.unsandboxed, run.jobs, &run.bounds)?;
     let env = run.env.iter().map(|pair| {
         let bytes = pair.as_encoded_bytes();
         let at = bytes.iter().position(|b| *b == b'=').unwrap_or(bytes.len());
@@ -206,7 +251,7 @@ fn run_command(world: &Arc<RealWorld>, cli: &Cli, run: &Run) -> Result<ExitCode,
             complain(&why);
             ExitCode::from(127)
         }
-        Ended::Stopped | Ended::TimedOut(_) => {
+        Ended::Stopped | Ended::TimedOut(_) | Ended::OutOfMemory(_) => {
             ExitCode::from(u8::try_from(128 + signals.received()).unwrap_or(1))
         }
     })
@@ -219,7 +264,7 @@ fn text(bytes: &[u8]) -> OsString {
 
 fn serve_socket(world: &Arc<RealWorld>, cli: &Cli, serve: &Serve) -> Result<ExitCode, Failure> {
     let signals = Signals::catch(true)?;
-    let engine = engine(world, cli, serve.unsandboxed, None)?;
+    let engine = engine(world, cli, serve.unsandboxed, None, &serve.bounds)?;
     let server = host::serve_plain(&engine, &serve.input, &world.absolute(&serve.socket))?;
     while !signals.stop() {
         std::thread::sleep(std::time::Duration::from_millis(100));
@@ -291,6 +336,30 @@ fn gc(world: &Arc<RealWorld>, cli: &Cli) -> Result<ExitCode, Failure> {
     let freed = collected.freed >> 20;
     writeln!(std::io::stdout(), "{} removed, {freed} MiB freed", collected.removed)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn verify(world: &Arc<RealWorld>, cli: &Cli) -> Result<ExitCode, Failure> {
+    let store = open_store(world, cli)?;
+    let engine = Engine::new(EngineOptions::new(store, Arc::<RealWorld>::clone(world), Sandbox::none()))?;
+    let verified = engine.verify()?;
+    let mut out = std::io::stdout().lock();
+    for path in verified.store.corrupt.iter().chain(&verified.wrong_trees) {
+        writeln!(out, "corrupt: {}", path.display())?;
+    }
+    for name in &verified.wrong_artifacts {
+        writeln!(out, "corrupt: artifact {name}")?;
+    }
+    for path in &verified.store.foreign {
+        writeln!(out, "not ours: {}", path.display())?;
+    }
+    let Verified { store, artifacts, results, incomplete, trees, .. } = &verified;
+    writeln!(
+        out,
+        "{} files, {artifacts} artifacts, {results} results ({} incomplete), {trees} directories",
+        store.checked,
+        incomplete.len()
+    )?;
+    Ok(ExitCode::from(u8::from(!verified.is_clean())))
 }
 
 fn pack_toolchain(world: &Arc<RealWorld>, what: &PackToolchain) -> Result<ExitCode, Failure> {

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use bakeplan::driver::tools::{self, PlanForm, ToolError};
 use bakeplan::driver::{Call, Config};
 use bakeplan::world::{RealWorld, Stream};
+use clap::error::ContextKind;
 use clap::{Parser, ValueEnum};
 
 /// A compiler cache that plans: put it before a compiler's command line, or link a compiler's name to it.
@@ -78,7 +79,9 @@ pub(crate) fn run(world: &RealWorld, call: &Call) -> i32 {
     let args = std::iter::once(&call.argv0).chain(&call.args);
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
-        Err(error) => {
+        Err(mut error) => {
+            // The tip would have a compiler's option passed as a value, where a compiler is missing.
+            error.remove(ContextKind::Suggested);
             let stream = if error.use_stderr() { Stream::Stderr } else { Stream::Stdout };
             super::say(stream, error.to_string().as_bytes());
             return error.exit_code();

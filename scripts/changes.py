@@ -121,7 +121,7 @@ def commands(line):
 
 OPENSSL = by_make(
     [["perl", "Configure", "linux-x86_64", "no-asm", "no-shared", "no-tests", f"--prefix={ROOT}/installed", f"--openssldir={ROOT}/installed/ssl"],
-     ["make", "-s", "build_generated"]],
+     ["make", "-s", "build_generated", "crypto/buildinf.h"]],
     ["build_libs"],
 )
 ZSTD = by_hand("gcc", ["-O3", "-g", "-fPIC", "-DZSTD_DISABLE_ASM", "-I."], ["lib/[cdl]*/*.c"], ("deprecated",))
@@ -139,7 +139,7 @@ OPENH264 = all_of(
 CURL = by_cmake(
     "-DCMAKE_BUILD_TYPE=RelWithDebInfo", "-DBUILD_SHARED_LIBS=OFF", "-DBUILD_TESTING=OFF", "-DBUILD_CURL_EXE=OFF", "-DCURL_USE_LIBPSL=OFF",
     "-DCURL_USE_LIBSSH2=OFF", "-DUSE_NGHTTP2=OFF", "-DUSE_LIBIDN2=OFF", "-DCURL_BROTLI=OFF", "-DCURL_ZSTD=OFF", "-DCURL_ZLIB=OFF",
-    "-DCURL_DISABLE_LDAP=ON", "-DHAVE_LDAP_INIT_FD=OFF",
+    "-DCURL_DISABLE_LDAP=ON", "-DCMAKE_DISABLE_FIND_PACKAGE_Perl=ON", "-DENABLE_CURL_MANUAL=OFF", "-DBUILD_EXAMPLES=OFF",
     f"-DOPENSSL_INCLUDE_DIR={DEP}/include", f"-DOPENSSL_CRYPTO_LIBRARY={DEP}/libcrypto.a", f"-DOPENSSL_SSL_LIBRARY={DEP}/libssl.a",
 )
 HIGHS = by_cmake(

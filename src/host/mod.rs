@@ -16,7 +16,7 @@ mod serve;
 mod session;
 
 pub use baker::{Baked, Baker, Order, Output};
-pub use engine::{Engine, EngineOptions};
+pub use engine::{Engine, EngineOptions, Verified};
 pub use error::HostError;
 pub use files::Place;
 pub use grants::{Grant, Grants, Links, Rights, Root, Roots};

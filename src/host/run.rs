@@ -91,6 +91,7 @@ fn plain(engine: &Engine, outer: &Outer, attend: &dyn Attend) -> Result<Ended, H
         mounts: Vec::new(),
         networking: true,
         limits: Limits::default(),
+        group: None,
         streams: Streams::Inherited,
     };
     Ok(Sandbox::none().run(&config, attend)?)

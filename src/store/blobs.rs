@@ -1,9 +1,10 @@
-//! Blobs: bytes under the name of their digest.
+//! Blobs: bytes under the name of their digest, plain or compressed.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::PathBuf;
 
+use super::compress::{self, Expander};
 use super::error::StoreError;
 use super::files::{self, Opened};
 use super::layout::Layout;
@@ -29,17 +30,41 @@ impl<T> Found<T> {
     }
 }
 
-/// Stores bytes. Returns what that adds to the store's size: nothing when they were there.
-pub(super) fn put(layout: &Layout, digest: &BlobDigest, bytes: &[u8]) -> Result<u64, StoreError> {
+/// How bytes are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// As they are.
+    Plain,
+    /// Compressed, where that pays.
+    Smaller,
+}
+
+/// Stores bytes. Returns what that adds to the store's size: nothing when they were there in either form.
+pub(super) fn put(layout: &Layout, digest: &BlobDigest, bytes: &[u8], form: Form) -> Result<u64, StoreError> {
     layout.writable()?;
     let path = layout.blob(digest);
+    let length = bytes.len() as u64;
     // Another size is what a crash left behind; other bytes of this size are found by the next read.
-    let present = fs::symlink_metadata(&path).is_ok_and(|m| m.is_file() && m.len() == bytes.len() as u64);
+    let present = fs::symlink_metadata(&path).is_ok_and(|m| m.is_file() && m.len() == length);
     if present && files::touch_at(&path) {
         return Ok(0);
     }
+    if form == Form::Smaller {
+        let path = layout.compressed(digest);
+        let is_whole = |mut file: File| {
+            let size = file.metadata().map_or(0, |m| m.len());
+            compress::is_of(&mut file, size, length)
+        };
+        if File::open(&path).is_ok_and(is_whole) && files::touch_at(&path) {
+            return Ok(0);
+        }
+        if let Some(smaller) = compress::compress(bytes) {
+            files::replace(layout, &path, &smaller)?;
+            return Ok(files::charge(smaller.len() as u64));
+        }
+    }
     files::replace(layout, &path, bytes)?;
-    Ok(files::charge(bytes.len() as u64))
+    Ok(files::charge(length))
 }
 
 /// What is read in pieces is kept in memory up to this size.
@@ -54,7 +79,7 @@ pub(super) fn put_from(layout: &Layout, from: &mut dyn Read) -> Result<(BlobDige
     from.take(SMALL as u64).read_to_end(&mut start).map_err(reading)?;
     if start.len() < SMALL {
         let digest = BlobDigest::of(&start);
-        return Ok((digest, put(layout, &digest, &start)?));
+        return Ok((digest, put(layout, &digest, &start, Form::Plain)?));
     }
     let mut temporary = layout.temporary_file()?;
     let mut hasher = blake3::Hasher::new();
@@ -75,6 +100,8 @@ pub(super) fn put_from(layout: &Layout, from: &mut dyn Read) -> Result<(BlobDige
 /// A blob that is open, and not checked yet.
 pub(super) struct Blob<'a> {
     pub(super) opened: Opened,
+    /// Whether the file has the blob's own bytes.
+    pub(super) is_plain: bool,
     path: PathBuf,
     digest: &'a BlobDigest,
     marks: bool,
@@ -82,9 +109,13 @@ pub(super) struct Blob<'a> {
 
 /// Opens a blob; `None` when there is none.
 pub(super) fn open<'a>(layout: &Layout, digest: &'a BlobDigest) -> Result<Option<Blob<'a>>, StoreError> {
-    let path = layout.blob(digest);
-    let opened = files::open(&path)?;
-    Ok(opened.map(|opened| Blob { opened, path, digest, marks: !layout.read_only }))
+    let marks = !layout.read_only;
+    for (path, is_plain) in [(layout.blob(digest), true), (layout.compressed(digest), false)] {
+        if let Some(opened) = files::open(&path)? {
+            return Ok(Some(Blob { opened, is_plain, path, digest, marks }));
+        }
+    }
+    Ok(None)
 }
 
 impl Blob<'_> {
@@ -94,11 +125,19 @@ impl Blob<'_> {
         take: &mut dyn FnMut(&[u8]) -> Result<(), StoreError>,
     ) -> Result<Found<()>, StoreError> {
         let mut hasher = blake3::Hasher::new();
-        self.opened.pieces(&self.path, &mut |piece| {
+        let mut give = |piece: &[u8]| {
             hasher.update(piece);
             take(piece)
-        })?;
-        if BlobDigest::from_bytes(*hasher.finalize().as_bytes()) != *self.digest {
+        };
+        let complete = if self.is_plain {
+            self.opened.pieces(&self.path, &mut |piece| give(piece).map(|()| true))?;
+            true
+        } else {
+            let mut expander = Expander::new().map_err(StoreError::io("read", &self.path))?;
+            self.opened.pieces(&self.path, &mut |piece| expander.feed(piece, &mut give))?;
+            expander.is_complete()
+        };
+        if !complete || BlobDigest::from(hasher.finalize()) != *self.digest {
             return Ok(Found::Corrupt(self.path));
         }
         if self.marks {

@@ -33,11 +33,11 @@ pub(super) fn open(path: &Path) -> Result<Option<Opened>, StoreError> {
 
 impl Opened {
     /// Reads as many bytes as it had when it was opened, a piece at a time: a piece stays in the processor's
-    /// cache while it is checked and written again, and needs no fresh memory.
+    /// cache while it is checked and written again, and needs no fresh memory. Ends early when one is not taken.
     pub(super) fn pieces(
         &self,
         path: &Path,
-        take: &mut dyn FnMut(&[u8]) -> Result<(), StoreError>,
+        take: &mut dyn FnMut(&[u8]) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError> {
         const PIECE: usize = 64 * 1024;
         let room = usize::try_from(self.size).unwrap_or(PIECE).min(PIECE);
@@ -51,7 +51,9 @@ impl Opened {
                 Err(rustix::io::Errno::INTR) => continue,
                 Err(e) => return Err(StoreError::io("read", path)(e)),
             }
-            take(&piece)?;
+            if !take(&piece)? {
+                break;
+            }
         }
         Ok(())
     }

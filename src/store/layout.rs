@@ -4,6 +4,7 @@
 //! <dir>/VERSION                the version of this layout, a number
 //! <dir>/CACHEDIR.TAG           tells backup programs to leave the directory out
 //! <dir>/v1/blobs/ab/<hex>      blobs: the bytes alone, the name is their BLAKE3
+//! <dir>/v1/compressed/ab/<hex>  the same, smaller: see `compress`
 //! <dir>/v1/<kind>/ab/<hex>     records, each sealed by a checksum over kind, name and bytes
 //! <dir>/v1/identity            remembered digests of files, a table of fixed size
 //! <dir>/v1/statistics/         a log of events, and what older logs add up to
@@ -64,6 +65,8 @@ impl RecordKind {
 
 /// The directory of the blobs.
 pub(super) const BLOBS: &str = "blobs";
+/// That of the blobs that are compressed.
+pub(super) const COMPRESSED: &str = "compressed";
 /// The directories below `v1/` that hold neither blobs nor records.
 pub(super) const OWN: [&str; 3] = ["tmp", "locks", "statistics"];
 
@@ -107,6 +110,11 @@ impl Layout {
 
     pub(super) fn blob(&self, digest: &BlobDigest) -> PathBuf {
         self.sharded(BLOBS, &digest.to_hex())
+    }
+
+    /// Where a blob stands when it is compressed.
+    pub(super) fn compressed(&self, digest: &BlobDigest) -> PathBuf {
+        self.sharded(COMPRESSED, &digest.to_hex())
     }
 
     pub(super) fn record(&self, kind: RecordKind, name: &RecordName) -> PathBuf {

@@ -5,6 +5,8 @@
 //!   computed, sealed by a checksum. Both are written to a temporary file and renamed, so a reader
 //!   sees all or nothing, wherever a writer is killed. Nothing is synced to the disk: every read
 //!   verifies, and what fails is removed, counted, and as good as absent.
+//! - A blob can be **compressed**, where the one who stores it asks for that and it pays; it is named by its own
+//!   bytes all the same, and whoever reads it does not see the difference.
 //! - A hit opens few files: each blob or record is `open`, `statx`, `read`, `utimensat`, `close`.
 //! - The store is **limited in size**. Reading or storing something marks it as used; a writer that
 //!   finds the limit passed removes what was used longest ago, while others go on. Anything can
@@ -17,6 +19,7 @@
 //! limits as arguments and its times from the file system that holds it.
 
 mod blobs;
+mod compress;
 mod error;
 mod files;
 mod identity;
@@ -34,7 +37,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use blobs::Found;
+use blobs::{Form, Found};
 use layout::Layout;
 use place::Cloning;
 use statistics::Line;
@@ -111,8 +114,21 @@ impl Store {
     /// # Errors
     /// When they cannot be written (see [`StoreError::is_full`]); nothing is left behind then.
     pub fn put_blob(&self, bytes: &[u8]) -> Result<BlobDigest, StoreError> {
+        self.put(bytes, Form::Plain)
+    }
+
+    /// Stores bytes under their digest, compressed where that takes a quarter off: for what is large and read
+    /// by those who have time. When they are there already, in either form, they only count as used.
+    ///
+    /// # Errors
+    /// As [`Store::put_blob`].
+    pub fn put_blob_smaller(&self, bytes: &[u8]) -> Result<BlobDigest, StoreError> {
+        self.put(bytes, Form::Smaller)
+    }
+
+    fn put(&self, bytes: &[u8], form: Form) -> Result<BlobDigest, StoreError> {
         let digest = BlobDigest::of(bytes);
-        let grown = blobs::put(&self.layout, &digest, bytes)?;
+        let grown = blobs::put(&self.layout, &digest, bytes, form)?;
         self.grow(grown);
         Ok(digest)
     }
@@ -177,16 +193,18 @@ impl Store {
     /// Whether there is a blob of this digest, which counts as used then. Its bytes are not looked at.
     #[must_use]
     pub fn has_blob(&self, digest: &BlobDigest) -> bool {
-        let path = self.layout.blob(digest);
-        if self.layout.read_only { path.exists() } else { files::touch_at(&path) }
+        let is_at = |path: &Path| if self.layout.read_only { path.exists() } else { files::touch_at(path) };
+        is_at(&self.layout.blob(digest)) || is_at(&self.layout.compressed(digest))
     }
 
-    /// The file of a blob, its bytes verified just now; for a program to read.
+    /// The file of a blob, its bytes verified just now; for a program to read. `None` also when the blob is
+    /// compressed, as only those of [`Store::put_blob_smaller`] are.
     ///
     /// # Errors
     /// As [`Store::read_blob`].
     pub fn blob_file(&self, digest: &BlobDigest) -> Result<Option<PathBuf>, StoreError> {
-        Ok(self.read_blob(digest)?.map(|_| self.layout.blob(digest)))
+        let path = self.layout.blob(digest);
+        Ok(self.read_blob(digest)?.and_then(|_| path.exists().then_some(path)))
     }
 
     /// The value of a record. `None` when it is absent; a damaged one is removed, counted, and absent.
@@ -225,7 +243,7 @@ impl Store {
     /// Marks a blob as just used, which reading it does as well.
     pub fn touch_blob(&self, digest: &BlobDigest) {
         if !self.layout.read_only {
-            files::touch_at(&self.layout.blob(digest));
+            let _ = self.has_blob(digest);
         }
     }
 
@@ -290,6 +308,14 @@ impl Store {
     pub fn gc(&self) -> Result<Collected, StoreError> {
         let collected = trim::collect(&self.layout, self.limit(), Occasion::Asked)?;
         Ok(collected.unwrap_or_default())
+    }
+
+    /// The names of all records of a kind, in no order.
+    ///
+    /// # Errors
+    /// When they cannot be listed.
+    pub fn names(&self, kind: RecordKind) -> Result<Vec<RecordName>, StoreError> {
+        trim::names(&self.layout, kind)
     }
 
     /// Reads every byte. What is damaged is removed and counted, unless the store is read-only.

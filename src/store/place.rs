@@ -205,7 +205,7 @@ pub(super) fn write(
     name: &Path,
     cloning: &Cloning,
 ) -> Result<Found<()>, StoreError> {
-    let worth = blob.opened.size >= WORTH_CLONING;
+    let worth = blob.is_plain && blob.opened.size >= WORTH_CLONING;
     let cloned = worth && cloning.clone(&blob.opened.file, to);
     blob.copy(&mut |piece| {
         let written = if cloned { Ok(()) } else { to.write_all(piece) };

@@ -13,6 +13,7 @@ use super::journal;
 use super::layout::{Layout, OWN, RecordKind};
 use super::lock;
 use super::statistics::Line;
+use crate::recipe::digest::RecordName;
 
 /// A file in `tmp/` that nobody wrote to for so many seconds belongs to a process that is gone.
 const STALE: i64 = 3600;
@@ -58,6 +59,16 @@ pub(super) fn items(layout: &Layout) -> Result<Vec<Item>, StoreError> {
         }
     }
     Ok(items)
+}
+
+/// The names of all records of a kind.
+pub(super) fn names(layout: &Layout, kind: RecordKind) -> Result<Vec<RecordName>, StoreError> {
+    let mut names = Vec::new();
+    for shard in directories(&layout.root().join(kind.directory()))? {
+        let there = entries(&shard)?.map(|entry| entry.file_name());
+        names.extend(there.filter_map(|name| name.to_str()?.parse::<RecordName>().ok()));
+    }
+    Ok(names)
 }
 
 fn entries(dir: &Path) -> Result<impl Iterator<Item = fs::DirEntry> + use<>, StoreError> {

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::compress::Expander;
 use super::error::StoreError;
 use super::files;
 use super::identity;
 use super::journal;
-use super::layout::{BLOBS, Layout};
+use super::layout::{BLOBS, COMPRESSED, Layout};
 use super::records;
 use super::trim;
 use crate::recipe::digest::{BlobDigest, RecordName};
@@ -79,9 +80,20 @@ fn check(path: &Path, bytes: Vec<u8>) -> Option<bool> {
     let kind = shard.parent()?.file_name()?.to_str()?;
     let name: RecordName =
         name.parse().ok().filter(|_| shard.file_name().is_some_and(|s| s == &name[..2]))?;
-    Some(if kind == BLOBS {
-        BlobDigest::of(&bytes).as_bytes() == name.as_bytes()
-    } else {
-        records::unseal(kind, &name, bytes).is_some()
+    Some(match kind {
+        BLOBS => BlobDigest::of(&bytes).as_bytes() == name.as_bytes(),
+        COMPRESSED => expanded(&bytes).is_some_and(|digest| digest.as_bytes() == name.as_bytes()),
+        _ => records::unseal(kind, &name, bytes).is_some(),
     })
+}
+
+/// The digest of a blob that is compressed; `None` when the file is none.
+fn expanded(file: &[u8]) -> Option<BlobDigest> {
+    let mut hasher = blake3::Hasher::new();
+    let mut expander = Expander::new().ok()?;
+    let fed = expander.feed(file, &mut |piece| {
+        hasher.update(piece);
+        Ok(())
+    });
+    (matches!(fed, Ok(true)) && expander.is_complete()).then(|| hasher.finalize().into())
 }

@@ -353,7 +353,12 @@ impl LocalTransport<'_> {
     ) -> Result<Product, TransportError> {
         let Results { outputs, further, bound } = results;
         let store = |written: Written| -> Result<KeptOutput, TransportError> {
-            let blob = written.bytes.map(|bytes| self.store.put_blob(&bytes)).transpose()?;
+            // Objects of C are small, and hits of theirs too short for it.
+            let keep = |bytes: Vec<u8>| match job.krate {
+                Some(_) => self.store.put_blob_smaller(&bytes),
+                None => self.store.put_blob(&bytes),
+            };
+            let blob = written.bytes.map(keep).transpose()?;
             Ok(KeptOutput { kind: written.kind, blob, executable: written.executable })
         };
         let further = further.into_iter().map(|(name, written)| Ok((name, store(written)?)));

@@ -133,11 +133,19 @@ fn a_tree_on_disk_is_made_once_and_mended() {
     fs::set_permissions(&target, fs::Permissions::from_mode(0o644)).unwrap();
     fs::write(&target, "wrong").unwrap();
     let engine = engine(dir.path(), |_| {});
+    let verified = engine.verify().unwrap();
+    assert_eq!(verified.wrong_trees, [local]);
+    assert!(!verified.is_clean() && verified.store.is_clean(), "{verified:?}");
     let host = Host { dir, engine };
     let output =
         host.ok(&with_input(shell("read -r text <\"$in/a\"; echo \"$text\" >\"$out\""), "in", input).into());
     host.export(&output.artifact, &host.path("mended")).unwrap();
     assert_eq!(fs::read_to_string(host.path("mended")).unwrap(), "right\n");
+    let verified = host.engine.verify().unwrap();
+    assert!(verified.is_clean() && verified.incomplete.is_empty(), "{verified:?}");
+    assert_eq!((verified.trees, verified.results), (1, 6));
+    fs::remove_dir_all(host.path("store/v1/blobs")).unwrap();
+    assert_eq!(host.engine.verify().unwrap().incomplete.len(), 6);
 }
 
 #[test]

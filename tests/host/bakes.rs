@@ -206,3 +206,18 @@ fn until(mut done: impl FnMut() -> bool) {
         thread::sleep(Duration::from_millis(5));
     }
 }
+
+#[test]
+fn hosts_that_start_at_once_do_not_take_each_other_for_dead() {
+    let dir = tempfile::tempdir().unwrap();
+    let start = || {
+        let options = EngineOptions::new(open_store(dir.path(), false), world(), Sandbox::none());
+        Engine::new(options).expect("an engine");
+    };
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| (0..100).for_each(|_| start()));
+        }
+    });
+    assert_eq!(names(&dir.path().join("store/host/runs")), [""; 0]);
+}

@@ -83,14 +83,19 @@ fn a_host_that_is_killed_leaves_no_process_and_the_next_one_sweeps() {
     let dir = tempfile::tempdir().unwrap();
     tools(dir.path());
     let marker = format!("marker-{}", std::process::id());
+    let sockets = dir.path().join("r");
+    fs::create_dir(&sockets).unwrap();
+    let mut left = 0;
     for round in 0..4_u64 {
         let script = format!("while :; do :; done # {marker}");
         let all = ["run", "--sandbox", "--work", "work", "--", "/bin/sh", "-c", &script];
-        let mut child = host(dir.path(), &all).spawn().unwrap();
+        let mut child = host(dir.path(), &all).env("XDG_RUNTIME_DIR", &sockets).spawn().unwrap();
         std::thread::sleep(Duration::from_millis(50 + 150 * round));
         child.kill().unwrap();
         child.wait().unwrap();
+        left += names(&sockets).len();
     }
+    assert!(left > 0, "no host was killed while it had a socket");
     let alive = || {
         let commands = fs::read_dir("/proc").unwrap().flatten().filter(|entry| {
             let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
@@ -109,6 +114,7 @@ fn a_host_that_is_killed_leaves_no_process_and_the_next_one_sweeps() {
         std::thread::sleep(Duration::from_millis(20));
     }
     assert_eq!(names(&dir.path().join("store/host/runs")), [""; 0]);
+    assert_eq!(names(&sockets), [""; 0], "the directory of a socket is left");
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
     assert!(!mounts.contains(dir.path().to_str().unwrap()));
     assert!(open_store(dir.path(), false).verify().unwrap().is_clean());

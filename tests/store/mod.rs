@@ -1,12 +1,13 @@
 //! The store on disk: what comes back, what is damaged, who else is there.
 #![allow(clippy::disallowed_methods, reason = "tests have an environment and a clock")]
 
+mod compressed;
 mod damage;
 mod identity;
 mod limits;
 mod placing;
 mod processes;
-mod roles;
+pub(crate) mod roles;
 mod round_trip;
 mod statistics;
 mod unusable;

@@ -27,6 +27,12 @@ fn play() {
         "write" => processes::write_for_ever(&dir),
         "count" => processes::count_under_lock(&dir),
         "events" => processes::record_events(&dir),
+        #[cfg(feature = "host")]
+        "full-host" => crate::host::full::on_full_disk(&dir),
+        #[cfg(feature = "host")]
+        "read-only-host" => crate::host::full::on_read_only_mount(&dir),
+        #[cfg(feature = "host")]
+        "bake-for-ever" => crate::host::limits::bake_for_ever(&dir),
         "hold" => processes::hold_lock(&dir),
         _ => panic!("no role is called {role}"),
     }
@@ -43,7 +49,7 @@ fn command(prefix: &[&str], role: &str, dir: &Path) -> Command {
 }
 
 /// A process that plays a role; its standard output is ours to read.
-pub(super) fn spawn(role: &str, dir: &Path) -> std::process::Child {
+pub(crate) fn spawn(role: &str, dir: &Path) -> std::process::Child {
     command(&[], role, dir).stdout(Stdio::piped()).spawn().expect("a process")
 }
 
@@ -63,7 +69,7 @@ fn finish(mut command: Command, role: &str) {
 }
 
 /// Plays a role that mounts file systems, in a mount namespace of its own.
-pub(super) fn run_mounting(role: &str, dir: &Path) {
+pub(crate) fn run_mounting(role: &str, dir: &Path) {
     for prefix in [&["unshare", "--mount"][..], &["unshare", "--user", "--map-root-user", "--mount"]] {
         let allowed = Command::new(prefix[0])
             .args(&prefix[1..])
@@ -80,12 +86,12 @@ pub(super) fn run_mounting(role: &str, dir: &Path) {
 
 /// Says that something was not tested, straight to standard error: what a test prints is not shown
 /// when it passes.
-pub(super) fn skip(role: &str, why: &str) {
+pub(crate) fn skip(role: &str, why: &str) {
     std::io::stderr().write_all(format!("SKIPPED: {role} {why}\n").as_bytes()).unwrap();
 }
 
 /// Mounts something, for those in this mount namespace.
-pub(super) fn mount(arguments: &[&str], at: &Path) {
+pub(crate) fn mount(arguments: &[&str], at: &Path) {
     let status = Command::new("mount").args(arguments).arg(at).status().expect("mount");
     assert!(status.success(), "mount {arguments:?}");
 }

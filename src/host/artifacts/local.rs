@@ -61,9 +61,9 @@ impl Local {
 /// All trees of a host.
 #[derive(Debug)]
 pub struct Locals {
-    artifacts: Artifacts,
-    dir: PathBuf,
-    opened: OwnedFd,
+    pub(super) artifacts: Artifacts,
+    pub(super) dir: PathBuf,
+    pub(super) opened: OwnedFd,
     max_size: u64,
     known: Mutex<HashMap<ArtifactHash, Slot>>,
 }
@@ -105,7 +105,9 @@ impl Locals {
 
     /// The tree that is there and in order, or a new one; whether it is new.
     fn find_or_make(&self, hash: &ArtifactHash, directory: &Directory) -> Result<(Local, bool), HostError> {
-        let mut made = false;
+        /// A process that is being started has all our files, and so our locks, until it is another program.
+        const TRIES: u32 = 100;
+        let (mut made, mut tries) = (false, 0);
         loop {
             let file = self.hold(hash, FlockOperation::LockShared)?;
             if let Some(file) = file
@@ -116,7 +118,11 @@ impl Locals {
             }
             // Whoever makes it holds the lock alone; who comes second finds it made, or makes it.
             let Some(alone) = self.hold(hash, FlockOperation::NonBlockingLockExclusive)? else {
-                if made {
+                tries += 1;
+                if tries > 1 {
+                    std::thread::sleep(std::time::Duration::from_millis(10));
+                }
+                if tries > TRIES {
                     let path = self.dir.join(hash.to_hex());
                     return Err(HostError::io("replace what is in use at", &path)(rustix::io::Errno::BUSY));
                 }

@@ -11,6 +11,7 @@ mod export;
 mod import;
 mod local;
 mod remember;
+mod verify;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -101,6 +101,8 @@ impl Baking<'_> {
                         engine.flights.land(&hash, &flight, landed);
                         // Nobody needs to wait for the tidying up.
                         drop(scene);
+                        // Who waits for the threads may be the last to hold the engine then, and removes its places.
+                        drop(engine);
                         drop(at_work);
                     }
                 });

@@ -20,6 +20,7 @@ mod process;
 mod results;
 mod runs;
 mod session;
+mod verify;
 
 use std::cell::Cell;
 use std::path::PathBuf;
@@ -42,6 +43,7 @@ use runs::Runs;
 
 pub(crate) use process::{SOCKET, Scene};
 pub(crate) use session::socket_directory;
+pub use verify::Verified;
 
 /// What an engine is made of.
 #[derive(Clone)]
@@ -136,6 +138,15 @@ impl Engine {
     #[must_use]
     pub fn permits(&self) -> &Arc<Permits> {
         &self.permits
+    }
+
+    /// Whether limits of memory and processes hold for all processes of a bake together; otherwise why they hold for
+    /// each alone.
+    ///
+    /// # Errors
+    /// Why there are no control groups here.
+    pub fn limits_whole_bakes(&self) -> Result<(), String> {
+        self.runs.groups().as_ref().map(drop).map_err(Clone::clone)
     }
 
     /// Removes directories on disk that nobody uses, until at most so many bytes of them are left.

@@ -118,7 +118,8 @@ impl Engine {
         permit: crate::host::permits::Permit,
     ) -> Result<Landed, HostError> {
         let _session = scene.open_session(self, process, permit)?;
-        let config = scene.config(process, &self.limits, Streams::Log)?;
+        let mut config = scene.config(process, &self.limits, Streams::Log)?;
+        config.group = self.runs.group(&self.limits)?.map(Arc::new);
         let start = Instant::now();
         let ended = self.sandbox.run(&config, &Passenger(flight))?;
         let took = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -136,6 +137,9 @@ impl Engine {
             Ended::Exit(exit) => format!("the process ended with {exit}"),
             Ended::NotStarted(why) => format!("the process could not be started: {why}"),
             Ended::TimedOut(seconds) => format!("the process was stopped after {seconds} seconds"),
+            Ended::OutOfMemory(bytes) => {
+                format!("the process and those that it started used more than {} MiB of memory", bytes >> 20)
+            }
             Ended::Stopped => return Err(HostError::Cancelled),
         };
         Ok(Landed::Failed(why, log))
@@ -366,6 +370,7 @@ impl Scene {
             mounts: if self.real { self.mounts() } else { Vec::new() },
             networking: *networking,
             limits: limits.clone(),
+            group: None,
             streams,
         })
     }

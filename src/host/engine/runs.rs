@@ -2,7 +2,9 @@
 //!
 //! ```text
 //! <scratch>/runs/<host>/<n>      a sandboxed process
+//! <scratch>/runs/<host>/socket-<n>  a link to the directory of a process's own socket, which stands elsewhere
 //! <scratch>/runs/<host>.lock     held by that host while it lives
+//! <scratch>/runs/<host>/group    a link to its control group
 //! <scratch>/plain/<recipe>       a process without a sandbox: its paths are real, so they are always the same
 //! <scratch>/plain/<recipe>.lock  held while it runs
 //! ```
@@ -16,14 +18,16 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{File, OpenOptions};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::FlockOperation;
 
 use crate::host::error::HostError;
 use crate::host::files;
+use crate::host::sandbox::{Group, Groups, Limits, remove_groups};
 use crate::recipe::digest::RecipeHash;
 
 /// The directories of one host.
@@ -32,6 +36,7 @@ pub(crate) struct Runs {
     dir: PathBuf,
     plain: PathBuf,
     count: AtomicU64,
+    groups: OnceLock<Result<Groups, String>>,
     _lock: Lock,
 }
 
@@ -41,6 +46,28 @@ pub(crate) struct Run {
     path: PathBuf,
     parent: OwnedFd,
     _lock: Option<Lock>,
+}
+
+/// A directory with a short path, for a socket. It goes when this is dropped, or with what its host has left.
+#[derive(Debug)]
+pub(crate) struct SocketDir {
+    directory: tempfile::TempDir,
+    note: PathBuf,
+}
+
+impl SocketDir {
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        self.directory.path()
+    }
+}
+
+impl Drop for SocketDir {
+    fn drop(&mut self) {
+        // The directory first: what is not noted would stay.
+        remove(self.directory.path());
+        let _ = std::fs::remove_file(&self.note);
+    }
 }
 
 /// A lock file that goes when it is dropped.
@@ -67,11 +94,10 @@ impl Runs {
         }
         let name = files::temporary_name();
         let name = name.to_string_lossy().trim_start_matches(".brioche-host-").to_owned();
-        let lock = hold(&runs.join(format!("{name}.lock")), FlockOperation::LockExclusive)?;
-        let lock = lock.ok_or_else(|| HostError::Missing(name.clone()))?;
+        let lock = wait_for(&runs.join(format!("{name}.lock")))?;
         let dir = runs.join(name);
         std::fs::create_dir(&dir).map_err(HostError::io("make the directory", &dir))?;
-        Ok(Self { dir, plain, count: AtomicU64::new(0), _lock: lock })
+        Ok(Self { dir, plain, count: AtomicU64::new(0), groups: OnceLock::new(), _lock: lock })
     }
 
     /// Where processes without a sandbox have their directories.
@@ -85,20 +111,57 @@ impl Runs {
         make(&self.dir, &name, None)
     }
 
+    /// The control groups of this host's processes; why there are none.
+    pub(crate) fn groups(&self) -> &Result<Groups, String> {
+        self.groups.get_or_init(|| {
+            let name = group_name(&self.dir);
+            Groups::new(&name, &|path| {
+                let note = self.dir.join(GROUP);
+                let _ = std::fs::remove_file(&note);
+                std::os::unix::fs::symlink(path, &note)
+            })
+        })
+    }
+
+    /// A control group for a process with limits that are for all that it starts; `None` where there are none.
+    pub(crate) fn group(&self, limits: &Limits) -> Result<Option<Group>, HostError> {
+        if !limits.are_for_all() {
+            return Ok(None);
+        }
+        let group = self.groups().as_ref().ok().map(|groups| groups.group(limits));
+        group.transpose().map_err(HostError::io("make a control group for a process in", &self.dir))
+    }
+
+    /// A directory for a socket, in one that has a short path, for this user alone.
+    pub(crate) fn socket_dir(&self, within: &Path) -> Result<SocketDir, HostError> {
+        let number = self.count.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{}{number}", socket_prefix(&self.dir));
+        let note = self.dir.join(format!("{NOTE}{number}"));
+        let path = within.join(&name);
+        std::os::unix::fs::symlink(&path, &note).map_err(HostError::io("make the link", &note))?;
+        let made = tempfile::Builder::new()
+            .prefix(&name)
+            .rand_bytes(0)
+            .permissions(std::fs::Permissions::from_mode(0o700))
+            .tempdir_in(within);
+        made.map(|directory| SocketDir { directory, note: note.clone() }).map_err(|error| {
+            let _ = std::fs::remove_file(&note);
+            HostError::io("make a directory in", within)(error)
+        })
+    }
+
     /// The directory of a process without a sandbox; waits while another host has it.
     pub(crate) fn plain_run(&self, recipe: &RecipeHash) -> Result<Run, HostError> {
         let path = self.plain.join(format!("{recipe}.lock"));
-        let lock = loop {
-            if let Some(lock) = hold(&path, FlockOperation::LockExclusive)? {
-                break lock;
-            }
-        };
+        let lock = wait_for(&path)?;
         make(&self.plain, &OsString::from(recipe.to_hex()), Some(lock))
     }
 }
 
 impl Drop for Runs {
     fn drop(&mut self) {
+        // Before the note of where they are.
+        drop(self.groups.take());
         remove(&self.dir);
     }
 }
@@ -126,6 +189,15 @@ fn make(dir: &Path, name: &OsStr, lock: Option<Lock>) -> Result<Run, HostError> 
     Ok(Run { path, parent, _lock: lock })
 }
 
+/// Takes a lock. Another host that sweeps may have it for a moment, between our making it and our holding it.
+fn wait_for(path: &Path) -> Result<Lock, HostError> {
+    loop {
+        if let Some(lock) = hold(path, FlockOperation::LockExclusive)? {
+            return Ok(lock);
+        }
+    }
+}
+
 /// Takes a lock; `None` when somebody else has it or has just removed it.
 fn hold(path: &Path, how: FlockOperation) -> Result<Option<Lock>, HostError> {
     let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
@@ -148,7 +220,45 @@ fn sweep(dir: &Path) {
         {
             let directory = path.with_extension("");
             end_processes(&directory);
+            remove_sockets(&directory);
+            remove_noted_groups(&directory);
             remove(&directory);
+        }
+    }
+}
+
+/// How the link to a host's control group is called.
+const GROUP: &str = "group";
+
+fn group_name(host: &Path) -> String {
+    format!("bakeplan-{}", host.file_name().unwrap_or_default().to_string_lossy())
+}
+
+/// Removes the control groups that a host has left.
+fn remove_noted_groups(directory: &Path) {
+    if let Ok(groups) = std::fs::read_link(directory.join(GROUP))
+        && groups.file_name().is_some_and(|name| *name == *group_name(directory))
+    {
+        remove_groups(&groups);
+    }
+}
+
+/// How links to directories of sockets are called.
+const NOTE: &str = "socket-";
+
+/// How the names of a host's directories for sockets begin.
+fn socket_prefix(host: &Path) -> String {
+    format!("brioche-host-{}-", host.file_name().unwrap_or_default().to_string_lossy())
+}
+
+/// Removes the directories of sockets that a host has left.
+fn remove_sockets(directory: &Path) {
+    let Ok(entries) = std::fs::read_dir(directory) else { return };
+    let prefix = socket_prefix(directory);
+    for entry in entries.flatten().filter(|entry| entry.file_name().as_bytes().starts_with(NOTE.as_bytes())) {
+        let Ok(target) = std::fs::read_link(entry.path()) else { continue };
+        if target.file_name().is_some_and(|name| name.as_bytes().starts_with(prefix.as_bytes())) {
+            remove(&target);
         }
     }
 }

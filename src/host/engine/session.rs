@@ -5,12 +5,12 @@
 //! one, since the system allows 107 bytes and a home alone has 85.
 
 use std::ffi::OsString;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Engine;
 use super::process::{SOCKET, Scene};
+use super::runs::SocketDir;
 use crate::host::artifacts::Owner;
 use crate::host::error::HostError;
 use crate::host::files;
@@ -25,7 +25,7 @@ pub(crate) struct Open {
     _permit: Option<Permit>,
     /// Stopped before the directory of its socket goes.
     _server: Option<Server>,
-    _directory: Option<tempfile::TempDir>,
+    _directory: Option<SocketDir>,
 }
 
 impl Scene {
@@ -102,19 +102,15 @@ impl Scene {
 }
 
 /// A directory with a short path, for this user alone.
-pub(crate) fn socket_directory(engine: &Engine) -> Result<tempfile::TempDir, HostError> {
+pub(crate) fn socket_directory(engine: &Engine) -> Result<SocketDir, HostError> {
     let temporary = engine.world.environment().get("XDG_RUNTIME_DIR").map(PathBuf::from);
     let is_short = |dir: &PathBuf| dir.is_absolute() && dir.as_os_str().len() < 60 && dir.is_dir();
     let candidates = temporary.into_iter().chain(["/tmp".into()]).filter(is_short);
     let mut last = HostError::NotThere("/tmp".into());
     for dir in candidates {
-        let made = tempfile::Builder::new()
-            .prefix("brioche-host-")
-            .permissions(std::fs::Permissions::from_mode(0o700))
-            .tempdir_in(&dir);
-        match made {
+        match engine.runs.socket_dir(&dir) {
             Ok(made) => return Ok(made),
-            Err(error) => last = HostError::io("make a directory in", &dir)(error),
+            Err(error) => last = error,
         }
     }
     Err(last)

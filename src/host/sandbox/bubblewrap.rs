@@ -26,7 +26,8 @@ pub(super) const STATUS: i32 = 3;
 /// Its arguments, the command's included. Nothing of the recipe stands where bubblewrap would take it for an
 /// option.
 pub(super) fn arguments(config: &Config, root: &Path) -> Vec<OsString> {
-    let Config { command, args, env, current_dir, mounts, networking, limits: _, streams: _ } = config;
+    let Config { command, args, env, current_dir, mounts, networking, limits: _, group: _, streams: _ } =
+        config;
     let mut line = Line(Vec::with_capacity(64 + args.len() + 3 * env.len() + 3 * mounts.len()));
     line.add(["--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]);
     if !networking {

@@ -9,20 +9,34 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 pub struct Limits {
     /// The whole may take this long.
     pub seconds: Option<u64>,
+    /// Bytes of memory, for all together where there are control groups; elsewhere of address space, for each
+    /// process.
+    pub total_memory: Option<u64>,
     /// Bytes of address space, for each process.
     pub memory: Option<u64>,
     /// Seconds of processor time, for each process.
     pub cpu_seconds: Option<u64>,
     /// Bytes of each file that is written.
     pub file_size: Option<u64>,
-    /// Processes and threads, for all together.
+    /// Processes and threads, for all together; where there are no control groups, all of this user's count.
     pub processes: Option<u64>,
 }
 
 impl Limits {
-    /// Sets them for this process and those that it starts. Makes system calls, and nothing else.
-    pub(super) fn apply(&self) -> io::Result<()> {
-        let Self { seconds: _, memory, cpu_seconds, file_size, processes } = *self;
+    /// Whether a control group makes a difference.
+    pub(crate) fn are_for_all(&self) -> bool {
+        self.total_memory.is_some() || self.processes.is_some()
+    }
+
+    /// Sets them for this process and those that it starts, but for those that its group has. Makes system calls,
+    /// and nothing else.
+    pub(super) fn apply(&self, in_group: bool) -> io::Result<()> {
+        let Self { seconds: _, total_memory, memory, cpu_seconds, file_size, processes } = *self;
+        let (memory, processes) = match (in_group, memory, total_memory) {
+            (true, memory, _) => (memory, None),
+            (false, Some(memory), Some(total)) => (Some(memory.min(total)), processes),
+            (false, memory, total) => (memory.or(total), processes),
+        };
         let limits = [
             (Resource::As, memory),
             (Resource::Cpu, cpu_seconds),

@@ -19,8 +19,12 @@
 //! However it ends, all its processes end: the first process of the namespace is killed with the host
 //! (`PR_SET_PDEATHSIG` on `bwrap` from before it starts, by itself after that), and the kernel kills the rest
 //! with it.
+//!
+//! Limits of memory and of processes hold for all of a process's processes together where the host can have control
+//! groups (`cgroup`), and for each alone elsewhere.
 
 mod bubblewrap;
+mod cgroup;
 mod error;
 mod limits;
 mod linked;
@@ -31,7 +35,10 @@ mod status;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+pub use cgroup::Group;
+pub(crate) use cgroup::{Groups, remove_groups};
 pub use error::SandboxError;
 pub use limits::Limits;
 pub(crate) use linked::{Linked, linked};
@@ -59,6 +66,8 @@ pub struct Config {
     pub networking: bool,
     /// What it may use up.
     pub limits: Limits,
+    /// The control group that it is in, where the limits for all its processes are set.
+    pub group: Option<Arc<Group>>,
     /// Where its streams go.
     pub streams: Streams,
 }
@@ -103,6 +112,8 @@ pub enum Ended {
     Stopped,
     /// It was stopped after this many seconds.
     TimedOut(u64),
+    /// It was killed because all its processes together used more than so many bytes of memory.
+    OutOfMemory(u64),
 }
 
 /// What is told to and asked of who waits, while a process runs.
@@ -177,6 +188,7 @@ impl Sandbox {
             mounts: Vec::new(),
             networking: false,
             limits: Limits { seconds: Some(30), ..Limits::default() },
+            group: None,
             streams: Streams::Log,
         };
         let said = std::cell::RefCell::new(Vec::new());

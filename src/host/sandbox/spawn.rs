@@ -16,7 +16,7 @@ use super::bubblewrap::STATUS;
 use super::error::SandboxError;
 use super::pump::{Over, pump};
 use super::status::Status;
-use super::{Attend, Config, Ended, Limits, Streams};
+use super::{Attend, Config, Ended, Streams};
 use crate::world::{Exit, Stream};
 
 /// Runs bubblewrap, which runs the process.
@@ -31,7 +31,7 @@ pub(super) fn sandboxed(
     let mut command = Command::new(program);
     // Its own environment is none of the recipe's: the loader would listen to it before there is a sandbox.
     command.args(arguments).env_clear().current_dir("/");
-    prepare(&mut command, &config.limits, Some(OwnedFd::from(theirs)));
+    prepare(&mut command, config, Some(OwnedFd::from(theirs)))?;
     let tail = Tail { attend, last: std::cell::RefCell::default() };
     let mut status = Status::new(status.into());
     let (exit, over) = wait(command, program, config, &tail, Some(&mut status))?;
@@ -39,6 +39,9 @@ pub(super) fn sandboxed(
         Over::Stop => return Ok(Ended::Stopped),
         Over::Late => return Ok(Ended::TimedOut(config.limits.seconds.unwrap_or(0))),
         Over::Ended => {}
+    }
+    if let Some(bytes) = out_of_memory(config) {
+        return Ok(Ended::OutOfMemory(bytes));
     }
     let said = tail.text();
     match status.reported() {
@@ -64,11 +67,11 @@ pub(super) fn plain(config: &Config, attend: &dyn Attend) -> Result<Ended, Sandb
     if config.streams == Streams::Log {
         command.process_group(0);
     }
-    prepare(&mut command, &config.limits, None);
+    prepare(&mut command, config, None)?;
     match wait(command, program, config, attend, None) {
         Ok((_, Over::Stop)) => Ok(Ended::Stopped),
         Ok((_, Over::Late)) => Ok(Ended::TimedOut(config.limits.seconds.unwrap_or(0))),
-        Ok((exit, Over::Ended)) => Ok(Ended::Exit(exit)),
+        Ok((exit, Over::Ended)) => Ok(out_of_memory(config).map_or(Ended::Exit(exit), Ended::OutOfMemory)),
         Err(SandboxError::Io { action: "start", source, .. }) => {
             Ok(Ended::NotStarted(format!("{}: {source}", program.display())))
         }
@@ -78,7 +81,8 @@ pub(super) fn plain(config: &Config, attend: &dyn Attend) -> Result<Ended, Sandb
 
 /// Whatever has a zero byte in it, or is no name of a variable, no process can get.
 fn speakable(config: &Config) -> Result<(), SandboxError> {
-    let Config { command, args, env, current_dir, mounts: _, networking: _, limits: _, streams: _ } = config;
+    let Config { command, args, env, current_dir, mounts: _, networking: _, limits: _, group: _, streams: _ } =
+        config;
     let has_zero = |text: &OsString| text.as_bytes().contains(&0);
     if has_zero(command) || args.iter().any(has_zero) || current_dir.as_os_str().as_bytes().contains(&0) {
         return Err(SandboxError::Unspeakable("an argument with a zero byte"));
@@ -94,8 +98,10 @@ fn speakable(config: &Config) -> Result<(), SandboxError> {
 
 /// What the process does between `fork` and `exec`.
 #[allow(unsafe_code, reason = "limits, and the signal for our death, are set by the child itself")]
-fn prepare(command: &mut Command, limits: &Limits, status: Option<OwnedFd>) {
-    let limits = limits.clone();
+fn prepare(command: &mut Command, config: &Config, status: Option<OwnedFd>) -> Result<(), SandboxError> {
+    let limits = config.limits.clone();
+    let door = config.group.as_ref().map(|group| group.door()).transpose();
+    let door = door.map_err(SandboxError::io("open the control group of", Path::new(&config.command)))?;
     let host = rustix::process::getpid();
     // SAFETY: between fork and exec, only system calls are made: no memory is allocated, no lock taken.
     unsafe {
@@ -108,9 +114,19 @@ fn prepare(command: &mut Command, limits: &Limits, status: Option<OwnedFd>) {
             if let Some(status) = &status {
                 hand_on(status)?;
             }
-            limits.apply()
+            if let Some(door) = &door {
+                rustix::io::write(door, b"0")?;
+            }
+            limits.apply(door.is_some())
         });
     }
+    Ok(())
+}
+
+/// The limit, if something of the process's group was killed for it.
+fn out_of_memory(config: &Config) -> Option<u64> {
+    let group = config.group.as_ref()?;
+    config.limits.total_memory.filter(|_| group.ran_out_of_memory())
 }
 
 /// Gives a descriptor the number that the program expects.
