@@ -5,13 +5,13 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use crate::support::{Bench, WRAPPER};
+use crate::support::{Bench, WRAPPER, copy_program};
 
 const FAKE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/fake/record.sh");
 
 fn copy(from: impl AsRef<Path>, to: &Path) {
     std::fs::create_dir_all(to.parent().expect("a parent")).expect("a directory");
-    std::fs::copy(from, to).expect("a copy");
+    copy_program(from, to);
 }
 
 /// `bin/gcc`, a copy of the wrapper, and `libexec/brioche-cc/gcc`, the real compiler; gives `bin/gcc`.

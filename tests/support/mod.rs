@@ -248,3 +248,11 @@ pub fn compilers(names: &[&'static str]) -> Vec<&'static str> {
     assert!(!found.is_empty(), "none of {names:?} is installed");
     found
 }
+
+/// Copies a program so that it can be run at once: by another process, for while this one writes a file, what
+/// another test starts at that moment has it open as well, and the system runs no file that is open for writing.
+#[track_caller]
+pub fn copy_program(from: impl AsRef<Path>, to: impl AsRef<Path>) {
+    let status = Command::new("cp").arg(from.as_ref()).arg(to.as_ref()).status().expect("cp runs");
+    assert!(status.success());
+}

@@ -210,7 +210,7 @@ pub(super) const SECOND: i128 = 1_000_000_000;
 /// Copies a program; directories are made.
 pub(super) fn copy(from: impl AsRef<Path>, to: &Path) {
     std::fs::create_dir_all(to.parent().unwrap()).unwrap();
-    std::fs::copy(from, to).unwrap();
+    crate::support::copy_program(from, to);
 }
 
 /// Writes bytes behind what is in a file.
