@@ -12,7 +12,7 @@ use crate::support::Bench;
 /// A source that takes seconds to optimise, with a process group of its own and a directory for temporary
 /// files.
 fn start(bench: &Bench, args: &[&str]) -> Child {
-    let functions: String = (0..600)
+    let functions: String = (0..2400)
         .map(|i| format!("int f{i}(int *p, int n) {{ int s = {i}; for (int i = 0; i < n; i++) s += p[i] * p[n - i]; return s; }}\n"))
         .collect();
     bench.write("a.c", functions + "int main(void) { return 0; }\n");
