@@ -8,6 +8,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::crates::PreparedCrate;
 use super::spawn::Local;
@@ -18,6 +19,7 @@ use crate::recipe::ProcessTemplate;
 use crate::recipe::digest::{RecordName, ToolchainDigest};
 use crate::toolchain::Program;
 use crate::transport::{Baked, Direct, Job, Kept, LocalTransport, Reads, Transport, TransportError};
+use crate::world::Stat;
 
 /// The word for what can't be told this time.
 pub(super) const UNLEARNED: &str = "unlearned";
@@ -157,10 +159,13 @@ fn asked_now(transport: &LocalTransport<'_>, job: &Job<'_>) -> Result<(), Local>
         let baked = transport.bake(job, &mut |_, _: &[u8]| ());
         baked.map_err(|error| Local::new(error.token(), error))
     };
-    // What was made just before can't be told from what changes meanwhile, and is old the next time.
-    let again = |baked: &Baked| matches!(baked, Baked::Compiled { kept: Kept::InputsChanged, .. });
-    let baked = run()?;
-    match if again(&baked) { run()? } else { baked } {
+    let mut baked = run()?;
+    if let Baked::Compiled { kept: Kept::InputsChanged, .. } = baked {
+        // What was made just before can't be told from what changes meanwhile, until the clock has moved on.
+        std::thread::sleep(Duration::from_nanos(u64::try_from(Stat::GRANULARITY).unwrap_or_default()));
+        baked = run()?;
+    }
+    match baked {
         Baked::Compiled { kept: Kept::Stored | Kept::Verified { same: true }, .. } | Baked::Hit(_) => Ok(()),
         Baked::Compiled { kept: Kept::Failed, .. } => {
             Err(Local::new("compile-failed", "the compiler will say why"))

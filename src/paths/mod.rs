@@ -14,8 +14,25 @@ mod places;
 mod text;
 
 use std::borrow::Cow;
+use std::path::{Component, Path, PathBuf};
 
 pub use places::{Places, Spelling};
+
+/// A path without `.` and `..`, by its text alone: links are not looked at.
+#[must_use]
+pub fn lexical(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => {
+                plain.pop();
+            }
+            Component::CurDir => {}
+            part => plain.push(part),
+        }
+    }
+    plain
+}
 
 /// Why roots and names cannot be mapped.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

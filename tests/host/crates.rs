@@ -16,8 +16,6 @@ set -e
 export BRIOCHE_CC_LOG="$HOME/work/log"
 for rustc in "$HOME"/.local/share/brioche/locals/*/bin/rustc; do :; done
 compile() { "${rustc%/*}/brioche-cc" "$rustc" --crate-type lib --emit=dep-info,metadata,link -C debuginfo=2 "$@"; }
-# A file that is as new as its compile could change unseen, and is not learnt from.
-i=0; while [ "$i" -lt 300000 ]; do i=$((i+1)); done
 compile --crate-name base "$HOME/work/src/base.rs"
 compile --crate-name top src/top.rs --edition=2021 --extern base=libbase.rmeta -L dependency="$HOME/work"
 while read -r line; do echo "$line"; done <log

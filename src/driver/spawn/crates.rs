@@ -14,7 +14,7 @@ use crate::argparse::{Output, OutputKind, Refusal};
 use crate::driver::crate_reads::{CrateReads, CrateRules, UNLEARNED};
 use crate::driver::crates::subject;
 use crate::driver::{CompilerCall, Context};
-use crate::paths::Spelling;
+use crate::paths::{Spelling, lexical};
 use crate::planner::crate_recipe::{CrateRecipeInputs, TOP, crate_recipe, suits};
 use crate::planner::places::Place;
 use crate::recipe::digest::ArtifactHash;
@@ -145,7 +145,7 @@ impl Host<'_> {
             reads.rules.sources().map(|source| self.world.absolute(&source)).collect();
         let mut files = Vec::new();
         for (path, digest) in &reads.reads.files {
-            let plain = super::spare::lexical(path);
+            let plain = lexical(path);
             match self.places.locate(plain.as_os_str().as_bytes()).map(|located| located.root) {
                 Some(Place::Input(_)) => continue,
                 None if is_machines(&plain) && !sources.contains(path) => continue,

@@ -21,14 +21,14 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::{Compile, Host};
 use crate::argparse::{Family, Role};
 use crate::driver::told::{Looked, Told};
-use crate::paths::{self, Spelling};
+use crate::paths::{self, Spelling, lexical};
 use crate::planner::Unit;
 use crate::planner::environment;
 use crate::planner::places::Place;
@@ -307,19 +307,4 @@ fn dependency_file(looked: Looked, notable: &Notable, family: Family) -> Option<
     let places = notable.places();
     let rules = looked.rules?.renamed(|name| places.spelled(name, Spelling::Plain))?;
     Some(rules.write(family))
-}
-
-/// A path without `.` and `..`.
-pub(super) fn lexical(path: &Path) -> PathBuf {
-    let mut plain = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::ParentDir => {
-                plain.pop();
-            }
-            Component::CurDir => {}
-            part => plain.push(part),
-        }
-    }
-    plain
 }

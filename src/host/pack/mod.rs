@@ -34,6 +34,7 @@ use std::path::{Path, PathBuf};
 
 use crate::argparse::Family;
 use crate::host::sandbox::{Linked, SandboxError, linked};
+use crate::paths::lexical;
 use crate::toolchain::{self, Frontend, Memo, Part, Request, Toolchain, ToolchainError};
 use crate::world::{self, Command, Environment, Stdin, World};
 
@@ -199,7 +200,7 @@ impl<'a> Packer<'a> {
             }
             let Ok(target) = self.world.read_link(&hop) else { break };
             let parent = hop.parent().unwrap_or(Path::new("/")).join(target);
-            hop = plain(&parent);
+            hop = lexical(&parent);
         }
         places.sort();
         places.dedup();
@@ -213,7 +214,7 @@ impl<'a> Packer<'a> {
         let install = PathBuf::from(install);
         let elsewhere = || PackError::Elsewhere { driver: driver.to_owned(), install: install.clone() };
         let top = real.parent().and_then(Path::parent).unwrap_or(Path::new("/"));
-        let below = plain(&install).strip_prefix(top).map_err(|_| elsewhere())?.to_owned();
+        let below = lexical(&install).strip_prefix(top).map_err(|_| elsewhere())?.to_owned();
         for part in parts.iter().filter(|part| !part.name.contains(':') && part.name != "driver") {
             let Part { name, path, digest: _ } = part;
             if name == "specs" {
@@ -362,22 +363,6 @@ fn ask(world: &dyn World, driver: &Path, question: &str) -> Result<String, PackE
     };
     let (_, out, _) = world::output(world, &command).map_err(PackError::io("run", driver))?;
     Ok(String::from_utf8_lossy(&out).into_owned())
-}
-
-/// A path without `.` and `..`, as text.
-fn plain(path: &Path) -> PathBuf {
-    use std::path::Component;
-    let mut out = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::ParentDir => {
-                out.pop();
-            }
-            Component::CurDir => {}
-            other => out.push(other),
-        }
-    }
-    out
 }
 
 /// The name of the compiler behind the wrapper.
