@@ -119,9 +119,9 @@ def commands(line):
         pass  # Not whole: a loop or a quotation over several lines, which is no compile.
 
 
+GENERATED = ["make", "-s", "--eval=.SECONDEXPANSION:", "--eval=all-generated: $$(filter %.h %.c %.inc,$$(GENERATED))", "all-generated"]
 OPENSSL = by_make(
-    [["perl", "Configure", "linux-x86_64", "no-asm", "no-shared", "no-tests", f"--prefix={ROOT}/installed", f"--openssldir={ROOT}/installed/ssl"],
-     ["make", "-s", "build_generated", "crypto/buildinf.h"]],
+    [["perl", "Configure", "linux-x86_64", "no-asm", "no-shared", "no-tests", f"--prefix={ROOT}/installed", f"--openssldir={ROOT}/installed/ssl"], GENERATED],
     ["build_libs"],
 )
 ZSTD = by_hand("gcc", ["-O3", "-g", "-fPIC", "-DZSTD_DISABLE_ASM", "-I."], ["lib/[cdl]*/*.c"], ("deprecated",))
