@@ -121,7 +121,8 @@ def commands(line):
 
 GENERATED = ["make", "-s", "--eval=.SECONDEXPANSION:", "--eval=all-generated: $$(filter %.h %.c %.inc,$$(GENERATED))", "all-generated"]
 OPENSSL = by_make(
-    [["perl", "Configure", "linux-x86_64", "no-asm", "no-shared", "no-tests", f"--prefix={ROOT}/installed", f"--openssldir={ROOT}/installed/ssl"], GENERATED],
+    [["perl", "Configure", "linux-x86_64", "no-asm", "no-shared", "no-tests", f"--prefix={ROOT}/installed", f"--openssldir={ROOT}/installed/ssl"],
+     ["make", "-s", "build_generated"], GENERATED],
     ["build_libs"],
 )
 ZSTD = by_hand("gcc", ["-O3", "-g", "-fPIC", "-DZSTD_DISABLE_ASM", "-I."], ["lib/[cdl]*/*.c"], ("deprecated",))

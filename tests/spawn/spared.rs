@@ -29,8 +29,12 @@ fn compile(process: &Process) {
 }
 
 fn compile_with(process: &Process, compiler: &str) {
+    compile_line(process, &LINE.replace("CC", compiler));
+}
+
+fn compile_line(process: &Process, line: &str) {
     std::fs::create_dir_all(process.work().join("build")).unwrap();
-    let mut command = process.command(&LINE.replace("CC", compiler));
+    let mut command = process.command(line);
     let output = command.current_dir(process.work().join("build")).output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}\n{}", process.log());
     assert_eq!(process.left(), [""; 0]);
@@ -89,6 +93,21 @@ fn the_second_compile_is_spared_its_preprocessing() {
             String::from_utf8(spared),
             "{compiler}: as the compiler writes it"
         );
+    }
+}
+
+/// What is said of a home would be asked for in that home alone, and so is not baked for others.
+#[test]
+fn a_command_that_names_its_home_is_not_noted() {
+    let line = |data: &str| LINE.replace("CC", &format!("gcc-12 {data}"));
+    for (data, noted) in [("", true), (r#"-DPREFIX="/usr""#, true), (r#"-DPREFIX="HOME/share""#, false)] {
+        let engine = engine();
+        let process = process(engine);
+        for _ in 0..2 {
+            compile_line(&process, &line(data));
+        }
+        assert_eq!(engine.notes.lock().unwrap().is_empty(), !noted, "{data}");
+        assert_eq!(decision(&process).contains("not preprocessed"), noted, "{}", process.log());
     }
 }
 

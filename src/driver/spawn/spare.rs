@@ -16,8 +16,10 @@
 //! lookups are not those here; then the source is preprocessed here, as if there were no note. The recipes that a
 //! note says were baked decide only whether it is worth asking.
 //!
-//! Nothing is spared where the wrapper is in no artifact (the bake runs it), where the working directory is in no
-//! work directory, or where a file was read that is in another directory of the process's own.
+//! Nothing is spared where the command holds a place of the process as program data (`-DPREFIX="$HOME/…"`), since its
+//! preprocessing would be asked for in this home alone; where the wrapper is in no artifact (the bake runs it); where the
+//! working directory is in no work directory; or where a file was read that is in another directory of the process's
+//! own.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -125,6 +127,10 @@ impl Host<'_> {
             environment: &variables,
             platform: self.platform,
         })?;
+        // With this process's own places in its command it has another name in any other home.
+        if !self.data(b"", &tree.with(&[], &[])).is_empty() {
+            return None;
+        }
         let noted = self.client.get_note(tree.name()).ok()?;
         let note = noted.and_then(|bytes| Note::decode(&bytes)).unwrap_or_default();
         Some(Notable { tree, note, files: Vec::new() })
