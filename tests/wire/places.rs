@@ -42,6 +42,27 @@ fn a_stale_socket_is_replaced_and_one_in_use_is_not() {
 }
 
 #[test]
+fn a_socket_that_is_seen_is_served() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let socket = dir.path().join("host");
+    for _ in 0..100 {
+        let server = std::thread::scope(|scope| {
+            let client = scope.spawn(|| {
+                while !socket.exists() {
+                    std::hint::spin_loop();
+                }
+                Client::connect(&socket, Deadlines::default()).map(drop)
+            });
+            let server = try_serve(&socket).expect("served");
+            client.join().expect("a client").expect("connected");
+            server
+        });
+        server.stop();
+    }
+    assert_eq!(std::fs::read_dir(dir.path()).expect("a directory").count(), 0, "nothing is left");
+}
+
+#[test]
 fn what_is_no_socket_is_left_alone() {
     let dir = tempfile::tempdir().expect("a directory");
     let file = dir.path().join("host");

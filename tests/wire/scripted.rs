@@ -222,7 +222,8 @@ impl Raw {
     pub fn has_heard(&self, within: Duration) -> bool {
         use rustix::event::{PollFd, PollFlags, poll};
         let within = rustix::event::Timespec::try_from(within).expect("a short time");
-        poll(&mut [PollFd::new(&self.stream, PollFlags::IN)], Some(&within)).expect("a poll") > 0
+        let poll = || poll(&mut [PollFd::new(&self.stream, PollFlags::IN)], Some(&within));
+        rustix::io::retry_on_intr(poll).expect("a poll") > 0
     }
 
     /// The next message; `None` when the host has closed the connection.
@@ -236,6 +237,8 @@ impl Raw {
                 Ok(0) => return None,
                 Ok(read) => self.inbox.put(&buffer[..read]),
                 Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return None,
+                // A read with a time limit is interrupted even where no signal is handled: by a stop.
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) => panic!("the host says nothing: {error}"),
             }
         }

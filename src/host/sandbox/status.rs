@@ -70,5 +70,6 @@ impl Status {
 /// Whether there is something to read, or will be in time.
 fn ready(fd: BorrowedFd<'_>, within: Duration) -> bool {
     let within = Timespec::try_from(within).ok();
-    matches!(poll(&mut [PollFd::from_borrowed_fd(fd, PollFlags::IN)], within.as_ref()), Ok(count) if count > 0)
+    let poll = || poll(&mut [PollFd::from_borrowed_fd(fd, PollFlags::IN)], within.as_ref());
+    matches!(rustix::io::retry_on_intr(poll), Ok(count) if count > 0)
 }

@@ -4,6 +4,7 @@ use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::process;
 
 use interprocess::ConnectWaitMode;
 use interprocess::local_socket::{
@@ -36,9 +37,18 @@ impl Socket {
         // Two servers that find a stale socket together would each remove the other's new one.
         let _lock = lock(directory).map_err(ServeError::io("lock", directory))?;
         clear(path)?;
-        let address = Address::of(path).map_err(ServeError::io("bind", path))?;
-        let listener = bind(address.path()).map_err(ServeError::io("bind", path))?;
-        let metadata = fs::symlink_metadata(path).map_err(ServeError::io("look at", path))?;
+        Self::put(path, &directory.join(format!(".{}.socket", process::id()))).map_err(ServeError::io("bind", path))
+    }
+
+    /// Binds under a name aside, and gives the socket its own once it listens: whoever sees it can connect.
+    fn put(path: &Path, aside: &Path) -> io::Result<Self> {
+        match fs::remove_file(aside) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let listener = bind(Address::of(aside)?.path())?;
+        let metadata = fs::symlink_metadata(aside)?;
+        fs::rename(aside, path)?;
         Ok(Self { path: path.to_owned(), identity: (metadata.dev(), metadata.ino()), listener })
     }
 
