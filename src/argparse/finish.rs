@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 
 use super::draft::{Draft, Input};
 use super::language::Kind;
+use super::names::DumpName;
 use super::{
     Arg, DISCARD, Debug, Facts, Family, Invocation, Mode, Output, OutputKind, Refusal, Source, linker, names,
     passed, targets,
@@ -198,7 +199,7 @@ fn sources(draft: &Draft, mode: Mode) -> Vec<Source> {
         };
         let dump = names::gcc_dump_name(draft, mode, &input.path, draft.inputs.len());
         let dependencies = targets::dependencies(draft, &input.path, language, &dump);
-        let mut outputs: Vec<Output> = primary(draft, mode, &input.path).into_iter().collect();
+        let mut outputs: Vec<Output> = primary(draft, mode, &input.path, &dump).into_iter().collect();
         outputs.extend(dependencies.as_ref().map(|file| Output {
             kind: OutputKind::Dependencies,
             path: file.path.clone(),
@@ -226,9 +227,17 @@ fn sources(draft: &Draft, mode: Mode) -> Vec<Source> {
     sources
 }
 
-/// The file that the mode is for; none where it is a temporary of the link.
-fn primary(draft: &Draft, mode: Mode, source: &OsStr) -> Option<Output> {
+/// The file that the mode is for; none where it is a temporary of the link that is not kept.
+fn primary(draft: &Draft, mode: Mode, source: &OsStr, dump: &DumpName) -> Option<Output> {
     let family = draft.compiler.family;
+    if mode == Mode::Link {
+        draft.save_temps?;
+        let path = match family {
+            Family::Gcc => dump.file(b".o"),
+            Family::Clang => names::clang_temporary(draft, source, b".o"),
+        };
+        return Some(Output { kind: OutputKind::Object, path, optional: false });
+    }
     let (kind, path) = match mode {
         Mode::Object => (OutputKind::Object, names::join(&[names::stem(family, source), b".o"])),
         Mode::Other if draft.stops.object && !draft.stops.other && !draft.stops.assembly => {
@@ -309,8 +318,8 @@ fn link_rules(draft: &mut Draft, sources: &[Source]) {
     if sources.is_empty() {
         return;
     }
-    if draft.save_temps.is_some() {
-        refuse("save-temps-link", "-save-temps", "keeps the objects and the linker's temporaries");
+    if draft.save_temps.is_some() && draft.facts.lto {
+        refuse("save-temps-link", "-save-temps", "the link itself keeps files of its own");
     }
     if draft.facts.coverage {
         refuse("coverage-link", "--coverage", "names of notes and counters follow the link");

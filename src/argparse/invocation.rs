@@ -1,6 +1,6 @@
 //! What a command line means: the result of parsing, before anything is decided about it.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 use super::Refusal;
 
@@ -136,7 +136,7 @@ pub struct Source {
     /// Whether an `-x` before it said so (else its name did).
     pub language_given: bool,
     /// The files that its compile leaves, each with the name that the driver gives it. No object when
-    /// the object is a temporary of a link.
+    /// the object is a temporary of a link; one that `-save-temps` keeps is none.
     pub outputs: Vec<Output>,
     /// The dependency file among them, with what its content depends on. Several sources may name the same
     /// one: drivers write it for each in order, so the last one's stays.
@@ -147,6 +147,15 @@ pub struct Source {
     pub naming: Vec<OsString>,
     /// Why this source is not cacheable; empty when it is.
     pub refusals: Vec<Refusal>,
+}
+
+impl Source {
+    /// Where its object goes, if that is no temporary.
+    #[must_use]
+    pub fn object(&self) -> Option<&OsStr> {
+        let object = self.outputs.iter().find(|output| output.kind == OutputKind::Object);
+        object.map(|output| output.path.as_os_str())
+    }
 }
 
 /// One file that a compile leaves.

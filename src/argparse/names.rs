@@ -204,7 +204,7 @@ fn preprocessed_suffix(language: Language) -> &'static [u8] {
     }
 }
 
-/// The auxiliary files of one source, clang's names. Only for modes without a link.
+/// The auxiliary files of one source, clang's names.
 pub(super) fn clang_extras(draft: &Draft, mode: Mode, language: Language, source: &OsStr) -> Vec<Output> {
     let beside = |suffix: &[u8]| match &draft.output {
         Some(output) => replace_suffix(output, suffix),
@@ -223,11 +223,7 @@ pub(super) fn clang_extras(draft: &Draft, mode: Mode, language: Language, source
         add(OutputKind::StackUsage, beside(b".su"), true);
     }
     if draft.save_temps.is_some() {
-        let dir = match (&draft.output, draft.save_temps) {
-            (Some(output), Some(SaveTemps::Obj)) => directory(output.as_encoded_bytes()),
-            _ => b"",
-        };
-        let name = |suffix: &[u8]| join(&[dir, stem(Family::Clang, source), suffix]);
+        let name = |suffix: &[u8]| clang_temporary(draft, source, suffix);
         if language.preprocessed {
             let suffix = if assembler { b".s" } else { preprocessed_suffix(language) };
             let kind =
@@ -242,4 +238,13 @@ pub(super) fn clang_extras(draft: &Draft, mode: Mode, language: Language, source
         }
     }
     extras
+}
+
+/// The name of a file that clang keeps for `-save-temps`.
+pub(super) fn clang_temporary(draft: &Draft, source: &OsStr, suffix: &[u8]) -> OsString {
+    let dir = match (&draft.output, draft.save_temps) {
+        (Some(output), Some(SaveTemps::Obj)) => directory(output.as_encoded_bytes()),
+        _ => b"",
+    };
+    join(&[dir, stem(Family::Clang, source), suffix])
 }

@@ -11,7 +11,7 @@ use crate::planner::LinkStep;
 use crate::world::{Exit, Sink};
 
 impl Context<'_> {
-    /// Bakes the units into temporary objects, then links them. Where the link prints anything or fails, it
+    /// Bakes the units into temporary objects (or those that `-save-temps` keeps), then links them. Where the link prints anything or fails, it
     /// is left to the user's own command, since what it says may name the objects; nothing was said yet.
     pub(super) fn bake_and_link(
         &self,
@@ -37,7 +37,9 @@ impl Context<'_> {
             said.replay(sink);
             return Ok(exit);
         }
-        let paths: Vec<&Path> = objects.iter().map(Path::new).collect();
+        let units = prepared.plan.units.iter();
+        let paths: Vec<&Path> =
+            units.zip(&objects).map(|(unit, temporary)| Path::new(unit.object_at(temporary))).collect();
         let command = prepared.driver().command(self.world, link.arguments(&paths));
         let mut quiet = true;
         let linked = self.world.run(&command, &mut |_, bytes| quiet &= bytes.is_empty()).map_err(failed)?;

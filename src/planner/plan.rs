@@ -40,7 +40,7 @@ enum Command {
 /// Where a unit's object goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Object {
-    /// To the place that the command line names.
+    /// To the place that the command line names, or that its driver derives.
     InPlace,
     /// To a temporary file that a link then reads.
     Temporary,
@@ -87,12 +87,13 @@ pub fn plan(invocation: &Invocation) -> Result<CompilePlan, Vec<Refusal>> {
         refusals.extend(invocation.sources.iter().flat_map(|source| source.refusals.clone()));
     }
     refusals.extend(invocation.sources.iter().filter_map(overwrites_itself));
+    refusals.extend(links.then(|| links_twice(&invocation.sources)).flatten());
     if !refusals.is_empty() {
         return Err(refusals);
     }
     let units = invocation.sources.iter().map(|source| Unit {
         source: source.clone(),
-        object: if links { Object::Temporary } else { Object::InPlace },
+        object: if links && source.object().is_none() { Object::Temporary } else { Object::InPlace },
         command: if single { Command::Own } else { Command::Part(unit_arguments(invocation, source)) },
     });
     let ordered = shares_outputs(&invocation.sources);
@@ -107,6 +108,14 @@ fn overwrites_itself(source: &Source) -> Option<Refusal> {
     Some(Refusal::new("same-output", output.path.clone(), "two outputs of one source have this name"))
 }
 
+/// A kept object that is two sources' own: the link reads the second one's twice.
+fn links_twice(sources: &[Source]) -> Option<Refusal> {
+    let objects: Vec<&OsStr> = sources.iter().filter_map(Source::object).collect();
+    let twice = |(index, object): &(usize, &&OsStr)| objects[..*index].contains(*object);
+    let (_, object) = objects.iter().enumerate().find(twice)?;
+    Some(Refusal::new("same-output", *object, "the object of two sources has this name"))
+}
+
 /// Whether two sources write one file.
 fn shares_outputs(sources: &[Source]) -> bool {
     let mut paths: Vec<&OsStr> =
@@ -119,8 +128,7 @@ fn shares_outputs(sources: &[Source]) -> bool {
 
 /// Whether every source ends in an object file.
 fn leaves_objects(invocation: &Invocation) -> bool {
-    let object = |source: &Source| source.outputs.iter().any(|output| output.kind == OutputKind::Object);
-    !invocation.sources.is_empty() && invocation.sources.iter().all(object)
+    !invocation.sources.is_empty() && invocation.sources.iter().all(|source| source.object().is_some())
 }
 
 /// What keeps an invocation whole though each of its sources might be cached.
@@ -156,8 +164,14 @@ fn unit_arguments(invocation: &Invocation, source: &Source) -> Vec<OsString> {
             args.extend([style.into(), "-MF".into(), file.path.clone()]);
             args.extend(file.options.iter().cloned());
         }
+        args.extend(source.object().map(to_object).into_iter().flatten());
     }
     args
+}
+
+/// The options for a compile into this object.
+fn to_object(object: &OsStr) -> [OsString; 3] {
+    ["-c".into(), "-o".into(), object.to_owned()]
 }
 
 fn link_step(invocation: &Invocation) -> LinkStep {
@@ -198,10 +212,16 @@ impl Unit {
             Command::Part(args) => args.clone(),
         };
         if self.object == Object::Temporary {
-            args.extend(["-c".into(), "-o".into(), object.to_owned()]);
+            args.extend(to_object(object));
         }
         args.extend(source_arguments(&self.source));
         args
+    }
+
+    /// Where the object is, `temporary` being the file for an [`Object::Temporary`].
+    #[must_use]
+    pub fn object_at<'a>(&'a self, temporary: &'a OsStr) -> &'a OsStr {
+        self.source.object().unwrap_or(temporary)
     }
 
     /// The files that the compile leaves, the object too where it is temporary.

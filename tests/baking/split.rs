@@ -160,6 +160,31 @@ fn linkers_that_name_objects_are_left_alone() {
 }
 
 #[test]
+fn what_a_link_keeps_on_the_way_is_the_drivers_own() {
+    for compiler in compilers(&["gcc", "gcc-11", "clang-14", "clang-19"]) {
+        let bench = bench();
+        bench.write("sub/deep.name.c", "int other(void) { return 1; }\n");
+        bench.write("more.cc", "extern \"C\" int more(int x) { return -x; }\n");
+        bench.write("shown.S", "#define NAME shown\n.globl NAME\nNAME:\n.section .note.GNU-stack\n");
+        bench.write("plain.s", ".globl plain\nplain:\n.section .note.GNU-stack\n");
+        let all = ["main.c", "twice.c", "sub/deep.name.c", "more.cc", "shown.S", "plain.s"];
+        for keep in ["-save-temps", "-save-temps=cwd", "-save-temps=obj"] {
+            for output in [&["-o", "sub/app.x.y"][..], &["-o", "main"], &[]] {
+                let args = [&[compiler, keep, "-O2"], &all[..], output].concat();
+                assert_eq!(bench.transparent(&args), (6, 0), "{args:?}\n{}", bench.log());
+            }
+        }
+        // Named like the source, the product lends its name to nothing.
+        let alone = [compiler, "-save-temps", "-shared", "-fPIC", "twice.c", "-MD", "-o", "twice"];
+        assert_eq!(bench.transparent(&alone), (1, 0), "{}", bench.log());
+        bench.write("bad.c", "int f(void) { return undeclared; }\n");
+        bench.transparent(&[compiler, "-save-temps", "main.c", "bad.c", "twice.c", "-o", "app"]);
+        bench.write("sub/main.c", "int twice(int x) { return x; }\n");
+        bench.refuses("same-output", &[compiler, "-save-temps", "sub/main.c", "main.c"]);
+    }
+}
+
+#[test]
 fn auxiliary_files_of_a_link_have_the_drivers_names() {
     let bench = bench();
     bench.write("sub/deep.name.c", "int other(void) { return 1; }\n");
@@ -178,7 +203,7 @@ fn auxiliary_files_of_a_link_have_the_drivers_names() {
         assert_eq!(bench.transparent(&args), (1, 0), "{args:?}\n{}", bench.log());
     }
     bench.refuses("coverage-link", &["gcc", "--coverage", "main.c", "twice.c"]);
-    bench.refuses("save-temps-link", &["gcc", "-save-temps", "main.c", "twice.c"]);
+    bench.refuses("save-temps-link", &["gcc", "-flto", "-save-temps", "main.c", "twice.c"]);
     bench.refuses("auxiliary-link", &["clang-14", "-g", "-gsplit-dwarf", "main.c", "twice.c"]);
     bench.refuses("recorded-link", &["clang-14", "-frecord-command-line", "main.c", "twice.c"]);
 }
