@@ -77,6 +77,16 @@ fn only_artifacts_that_were_given_made_or_baked() {
     let delivered = done(&session, &baked, None);
     assert_eq!(done(&session, &Recipe::Proxy { recipe: baked.hash() }, None).artifact, delivered.artifact);
     assert_eq!(refused(&host.session(&[]), &Recipe::Proxy { recipe: baked.hash() }), "not-granted");
+    // Of what was baked as a whole, and asked for in part, another part may be had by its name.
+    let mut whole = shell("echo one >\"$out/one\"; echo two >\"$out/two\"");
+    whole.output_scaffold = Some(Box::new(directory(&[])));
+    let whole = Recipe::from(whole);
+    let part = |of: Recipe, path: &str| Recipe::Get { directory: Box::new(of), path: path.into() };
+    let named = part(Recipe::Proxy { recipe: whole.hash() }, "two");
+    assert_eq!(refused(&session, &named), "not-granted");
+    done(&session, &part(whole.clone(), "one"), None);
+    assert_eq!(done(&session, &named, None).artifact, done(&session, &part(whole, "two"), None).artifact);
+    assert_eq!(refused(&host.session(&[]), &named), "not-granted");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bakeplan::recipe::digest::RecordName;
 use bakeplan::transport::socket::{Client, ClientError, Deadlines};
-use bakeplan::transport::wire::{Ask, Hello, MAGIC, NOBODY, Request, Say, limits};
+use bakeplan::transport::wire::{Ask, Hello, MAGIC, NOBODY, Request, Say, VERSION, limits};
 
 use super::golden::frame;
 use super::scripted::{Raw, Rig, soon};
@@ -28,7 +28,8 @@ fn what_is_no_hello_is_refused() {
     assert_eq!(refused(b"GET / HTTP/1.1\r\n\r\n"), "frame-too-long");
     assert_eq!(refused(&[0xff; 1 << 14]), "frame-too-long");
     assert_eq!(refused(&framed(&vec![b'b'; limits::HELLO + 1])), "frame-too-long");
-    assert_eq!(refused(&framed(&[&MAGIC[..], &[1]].concat())), "malformed");
+    assert_eq!(refused(&framed(&[&MAGIC[..], &[1]].concat())), "version");
+    assert_eq!(refused(&framed(&[&MAGIC[..], &[2]].concat())), "malformed");
     assert_eq!(refused(&frame(&Request { id: 0, ask: Ask::GetInputs })), "not-bakeplan");
     assert_eq!(rig.session.asked.load(Ordering::SeqCst), 0);
     rig.is_well();
@@ -38,7 +39,7 @@ fn what_is_no_hello_is_refused() {
 fn another_version_is_refused_before_any_request() {
     let rig = Rig::new();
     let mut raw = rig.raw();
-    let hello = frame(&Hello { version: 2, ..Hello::new() });
+    let hello = frame(&Hello { version: VERSION + 1, ..Hello::new() });
     raw.send(&[hello, frame(&Request { id: 0, ask: Ask::GetInputs })].concat());
     assert_eq!(raw.refused(), "version");
     assert_eq!(rig.session.asked.load(Ordering::SeqCst), 0);
@@ -87,7 +88,8 @@ fn who_stalls_is_shut_out() {
     // One byte at a time is no way around it.
     let mut slow = Raw::greeted(&rig.socket);
     let start = Instant::now();
-    for byte in frame(&Request { id: 1, ask: Ask::CreateArtifact { path: vec![b'/'; 100] } }) {
+    let path = vec![b'/'; 100];
+    for byte in frame(&Request { id: 1, ask: Ask::CreateArtifacts { paths: vec![path] } }) {
         slow.send(&[byte]);
         std::thread::sleep(Duration::from_millis(10));
         if start.elapsed() > 3 * short {
@@ -286,18 +288,24 @@ fn what_can_not_be_read_is_refused_by_name() {
         raw.ask(1, ask);
         match raw.answer() {
             Some((1, Say::Error(error))) => error.token,
+            Some((1, Say::Artifacts(made))) => match &made[..] {
+                [Ok(_), Err(error)] => error.token.clone(),
+                other => panic!("{other:?}"),
+            },
             other => panic!("{other:?}"),
         }
     };
+    // One path that can't be taken is no reason not to take another.
+    let create = |path: &[u8]| Ask::CreateArtifacts { paths: vec![b"/fine".to_vec(), path.to_vec()] };
     let bake = |recipe: &[u8], output: Option<&[u8]>| Ask::BakeRecipe {
         recipe: recipe.to_vec(),
         output: output.map(<[u8]>::to_vec),
         detached: false,
     };
-    assert_eq!(token(Ask::CreateArtifact { path: b"relative".to_vec() }), "path");
-    assert_eq!(token(Ask::CreateArtifact { path: b"".to_vec() }), "path");
-    assert_eq!(token(Ask::CreateArtifact { path: b"/a\0b".to_vec() }), "path");
-    assert_eq!(token(Ask::CreateArtifact { path: b"/refused".to_vec() }), "not-yours");
+    assert_eq!(token(create(b"relative")), "path");
+    assert_eq!(token(create(b"")), "path");
+    assert_eq!(token(create(b"/a\0b")), "path");
+    assert_eq!(token(create(b"/refused")), "not-yours");
     assert_eq!(token(bake(b"{}", Some(b"relative"))), "path");
     assert_eq!(token(bake(b"{}", None)), "recipe");
     assert_eq!(token(bake(b"\xff", None)), "recipe");

@@ -12,7 +12,8 @@ use bakeplan::recipe::Recipe;
 use bakeplan::recipe::digest::ArtifactHash;
 use bakeplan::transport::socket::{BakeRequest, Client, ClientError, Deadlines};
 use bakeplan::transport::wire::{
-    Answer, Finished, Greeting, Hello, Inbox, Inputs, MAGIC, NOBODY, Request, Say, WireError, decode, limits,
+    Answer, Finished, Greeting, Hello, Inbox, Inputs, MAGIC, NOBODY, Request, Say, VERSION, WireError,
+    decode, limits,
 };
 use bakeplan::world::Stream;
 
@@ -83,7 +84,7 @@ fn requests(stream: &mut UnixStream, wanted: usize) -> Vec<Request> {
 }
 
 fn welcome() -> Vec<u8> {
-    frame(&Greeting::Welcome { magic: MAGIC, version: 1, capabilities: 0 })
+    frame(&Greeting::Welcome { magic: MAGIC, version: VERSION, capabilities: 0 })
 }
 
 fn answer(id: u32, say: Say) -> Vec<u8> {
@@ -213,9 +214,9 @@ fn what_is_not_of_the_protocol_is_an_error() {
         [&welcome()[..], &[0xff; 100]].concat(),
         [&welcome()[..], &[3, 0, 0, 0, 0, 99, 0]].concat(),
         frame(&Hello::new()),
-        other(2, 0),
-        other(1, 1),
-        frame(&Greeting::Welcome { magic: *b"breadpan", version: 1, capabilities: 0 }),
+        other(VERSION + 1, 0),
+        other(VERSION, 1),
+        frame(&Greeting::Welcome { magic: *b"breadpan", version: VERSION, capabilities: 0 }),
         [welcome(), answer(9, Say::Noted)].concat(),
         [welcome(), answer(0, Say::Noted)].concat(),
         [welcome(), answer(9, Say::Alive)].concat(),
@@ -229,7 +230,7 @@ fn what_is_not_of_the_protocol_is_an_error() {
         assert_eq!(token(client.get_inputs()), "host-given-up", "garbage {nr}");
         assert_eq!(fake.accepted.load(Ordering::SeqCst), 1, "garbage {nr}: who is mad is not asked again");
     }
-    let fake = welcome_and(&answer(0, Say::Artifact(ArtifactHash::of(b""))));
+    let fake = welcome_and(&answer(0, Say::Artifacts(vec![Ok(ArtifactHash::of(b""))])));
     assert_eq!(token(bake(&mut fake.client())), "host-protocol");
     let twice =
         [answer(0, Say::BakeFinished(Finished::Failed { why: String::new() })), answer(0, Say::Alive)];

@@ -2,8 +2,8 @@
 
 use bakeplan::recipe::digest::{ArtifactHash, RecipeHash, RecordName};
 use bakeplan::transport::wire::{
-    Answer, Ask, Delivered, Finished, Greeting, Hello, Input, Inputs, MAGIC, NOBODY, Request, Say, WireError,
-    limits,
+    Answer, Ask, Delivered, Finished, Greeting, Hello, Input, Inputs, MAGIC, NOBODY, Request, Say, VERSION,
+    WireError, limits,
 };
 use bakeplan::world::Stream;
 use proptest::collection::vec;
@@ -46,7 +46,7 @@ fn greetings() -> Vec<(&'static str, Any)> {
                 capabilities: u64::MAX,
             }),
         ),
-        ("welcome", Any::Greeting(Greeting::Welcome { magic: MAGIC, version: 1, capabilities: 0 })),
+        ("welcome", Any::Greeting(Greeting::Welcome { magic: MAGIC, version: VERSION, capabilities: 0 })),
         (
             "refused",
             Any::Greeting(Greeting::Refused(WireError::new(
@@ -61,7 +61,10 @@ fn requests() -> Vec<(&'static str, Any)> {
     let name = RecordName::of(b"a name");
     vec![
         ("get-inputs", request(0, Ask::GetInputs)),
-        ("create-artifact", request(1, Ask::CreateArtifact { path: b"/tmp/a.i".to_vec() })),
+        (
+            "create-artifacts",
+            request(1, Ask::CreateArtifacts { paths: vec![b"/tmp/a.i".to_vec(), b"/tmp/b".to_vec()] }),
+        ),
         (
             "bake-recipe",
             request(
@@ -99,7 +102,10 @@ fn answers() -> Vec<(&'static str, Any)> {
     vec![
         ("inputs", answer(0, Say::Inputs(inputs))),
         ("inputs-none", answer(0, Say::Inputs(Inputs::default()))),
-        ("artifact", answer(1, Say::Artifact(artifact))),
+        (
+            "artifacts",
+            answer(1, Say::Artifacts(vec![Ok(artifact), Err(WireError::new("not-there", "gone"))])),
+        ),
         ("log-stdout", answer(127, Say::Log { stream: Stream::Stdout, bytes: b"made it\n".to_vec() })),
         ("log-stderr", answer(127, Say::Log { stream: Stream::Stderr, bytes: b"\x1b[1m".to_vec() })),
         (
@@ -136,11 +142,15 @@ fn error() -> impl Strategy<Value = WireError> {
     ("[a-z-]{0,64}", "\\PC{0,80}").prop_map(|(token, message)| WireError::new(token, message))
 }
 
+fn made() -> impl Strategy<Value = Result<ArtifactHash, WireError>> {
+    prop_oneof![digest().prop_map(|hash| Ok(ArtifactHash::from_bytes(hash))), error().prop_map(Err)]
+}
+
 fn ask() -> impl Strategy<Value = Ask> {
     let name = || digest().prop_map(RecordName::from_bytes);
     prop_oneof![
         Just(Ask::GetInputs),
-        bytes().prop_map(|path| Ask::CreateArtifact { path }),
+        vec(bytes(), 0..4).prop_map(|paths| Ask::CreateArtifacts { paths }),
         (bytes(), option::of(bytes()), any::<bool>())
             .prop_map(|(recipe, output, detached)| Ask::BakeRecipe { recipe, output, detached }),
         any::<u32>().prop_map(|of| Ask::Cancel { of }),
@@ -174,7 +184,7 @@ fn say() -> impl Strategy<Value = Say> {
     let stream = any::<bool>().prop_map(|out| if out { Stream::Stdout } else { Stream::Stderr });
     prop_oneof![
         inputs().prop_map(Say::Inputs),
-        digest().prop_map(|hash| Say::Artifact(ArtifactHash::from_bytes(hash))),
+        vec(made(), 0..4).prop_map(Say::Artifacts),
         (stream, bytes()).prop_map(|(stream, bytes)| Say::Log { stream, bytes }),
         finished().prop_map(Say::BakeFinished),
         option::of(bytes()).prop_map(Say::Note),

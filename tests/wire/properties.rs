@@ -19,7 +19,10 @@ fn heap(message: &Any) -> usize {
         Any::Hello(_) | Any::Greeting(Greeting::Welcome { .. }) => 0,
         Any::Greeting(Greeting::Refused(refused)) => error(refused),
         Any::Request(request) => match &request.ask {
-            Ask::CreateArtifact { path: bytes } | Ask::PutNote { note: bytes, .. } => bytes.capacity(),
+            Ask::CreateArtifacts { paths } => {
+                paths.capacity() * size_of::<Vec<u8>>() + paths.iter().map(Vec::capacity).sum::<usize>()
+            }
+            Ask::PutNote { note, .. } => note.capacity(),
             Ask::BakeRecipe { recipe, output, .. } => {
                 recipe.capacity() + output.as_ref().map_or(0, Vec::capacity)
             }
@@ -31,6 +34,10 @@ fn heap(message: &Any) -> usize {
                 let named: usize = symbols.iter().map(|(name, path)| name.capacity() + path.capacity()).sum();
                 let lists = artifacts.capacity() * size_of::<Input>() + symbols.capacity() * 48;
                 paths + named + lists
+            }
+            Say::Artifacts(made) => {
+                let errors: usize = made.iter().filter_map(|made| made.as_ref().err()).map(error).sum();
+                errors + made.capacity() * size_of::<Result<ArtifactHash, WireError>>()
             }
             Say::Log { bytes, .. } | Say::Note(Some(bytes)) => bytes.capacity(),
             Say::Error(refused) => error(refused),
@@ -135,7 +142,9 @@ fn each_limit_holds_where_it_is_written() {
     let input = || Input { artifact: ArtifactHash::of(b""), path: b"/a".to_vec() };
     let inputs = |inputs| answer(Say::Inputs(inputs));
     let path = |length| vec![b'/'; length];
-    limited(|n| request(Ask::CreateArtifact { path: path(n) }), limits::PATH);
+    limited(|n| request(Ask::CreateArtifacts { paths: vec![path(n)] }), limits::PATH);
+    limited(|n| request(Ask::CreateArtifacts { paths: vec![path(1); n] }), limits::PATHS);
+    limited(|n| answer(Say::Artifacts(vec![Ok(ArtifactHash::of(b"")); n])), limits::PATHS);
     limited(
         |n| request(Ask::BakeRecipe { recipe: vec![b' '; n], output: None, detached: false }),
         limits::RECIPE,
@@ -171,10 +180,10 @@ fn each_limit_holds_where_it_is_written() {
 
 #[test]
 fn each_limit_holds_where_it_is_read() {
-    // `CreateArtifact` with a path of one byte too many; the same of a log, a token, a list, a text.
+    // `CreateArtifacts` with a path of one byte too many; the same of a log, a token, a list, a text.
     let bytes = |start: &[u8], length: [u8; 2], count: usize| [start, &length, &vec![1; count]].concat();
-    assert!(decode::<Request>(&bytes(&[1, 1], [0x80, 0x20], 4096)).is_ok());
-    assert!(decode::<Request>(&bytes(&[1, 1], [0x81, 0x20], 4097)).is_err());
+    assert!(decode::<Request>(&bytes(&[1, 1, 1], [0x80, 0x20], 4096)).is_ok());
+    assert!(decode::<Request>(&bytes(&[1, 1, 1], [0x81, 0x20], 4097)).is_err());
     assert!(decode::<Answer>(&[&[1, 2, 0, 0x81, 0x80, 1][..], &vec![0; 16385]].concat()).is_err());
     assert!(decode::<Answer>(&[&[1, 6, 65][..], &[b'a'; 65], &[0]].concat()).is_err());
     // A list of 4,097 inputs, each 34 bytes.
@@ -218,11 +227,11 @@ fn a_number_is_spelled_one_way() {
 #[test]
 fn another_version_is_told_from_garbage() {
     let token = |body: &[u8]| Hello::read(body).expect_err("refused").token;
-    assert_eq!(Hello::read(&[&MAGIC[..], &[1, 0]].concat()), Ok(Hello::new()));
-    assert_eq!(token(&[&MAGIC[..], &[2, 0]].concat()), "version");
-    assert_eq!(token(&[&MAGIC[..], &[2, 1, 2, 3]].concat()), "version", "whatever that version says");
-    assert_eq!(token(&[&MAGIC[..], &[1]].concat()), "malformed");
-    assert_eq!(token(&[&MAGIC[..], &[1, 0, 0]].concat()), "malformed");
+    assert_eq!(Hello::read(&[&MAGIC[..], &[2, 0]].concat()), Ok(Hello::new()));
+    assert_eq!(token(&[&MAGIC[..], &[3, 0]].concat()), "version");
+    assert_eq!(token(&[&MAGIC[..], &[1, 1, 2, 3]].concat()), "version", "whatever that version says");
+    assert_eq!(token(&[&MAGIC[..], &[2]].concat()), "malformed");
+    assert_eq!(token(&[&MAGIC[..], &[2, 0, 0]].concat()), "malformed");
     assert_eq!(token(&MAGIC), "malformed");
     assert_eq!(token(b"GET / HTTP/1.1"), "not-bakeplan");
     assert_eq!(token(b""), "not-bakeplan");

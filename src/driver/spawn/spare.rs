@@ -21,6 +21,7 @@
 //! working directory is in no work directory; or where a file was read that is in another directory of the process's
 //! own.
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -38,7 +39,7 @@ use crate::planner::recipe::unit_recipe_of;
 use crate::planner::tree::{TEXT, TOLD, Tree, TreeInputs, output};
 use crate::recipe::digest::{ArtifactHash, RecipeHash};
 use crate::recipe::{Recipe, Symbol};
-use crate::transport::socket::{BakeId, BakeRequest};
+use crate::transport::socket::{BakeId, BakeRequest, ClientError};
 use crate::transport::wire::Finished;
 
 /// How many files a note may name.
@@ -153,15 +154,14 @@ impl Host<'_> {
         if !notable.note.baked.contains(&hash) {
             return None;
         }
-        let subject = unit.source.path.display();
-        let nowhere = BakeRequest { recipe: &preprocessing, output: None, detached: false };
-        match self.client.bake(nowhere, &mut |_, _, _| ()).ok()? {
-            Finished::Succeeded(_) => {}
-            Finished::Failed { why } => {
-                self.log.line(self.world, subject, format_args!("preprocessing can't be spared: {why}"));
+        let looked = match self.told(index, &output(&preprocessing, TOLD)).ok()? {
+            Ok(looked) => looked,
+            Err(why) => {
+                let line = format_args!("preprocessing can't be spared: {why}");
+                self.log.line(self.world, unit.source.path.display(), line);
                 return None;
             }
-        }
+        };
         // The compile goes on while it is looked whether it may serve.
         let made = Recipe::Proxy { recipe: hash };
         let inputs = self.recipe_inputs(compile, unit, ArtifactHash::from_bytes([0; 32]));
@@ -169,8 +169,7 @@ impl Host<'_> {
         let delivery = self.temporary.path().join(format!("spared-{index}"));
         let request = BakeRequest { recipe: &recipe, output: Some(&delivery), detached: false };
         let bake = self.client.submit(request).ok()?;
-        let looked = self.looked_up(index, unit, notable, &output(&made, TOLD));
-        let spared = looked.and_then(|looked| {
+        let spared = self.looked_up(unit, notable, &looked).and_then(|()| {
             let dependencies = match &unit.source.dependencies {
                 Some(_) => Some(dependency_file(looked, notable, compile.invocation.compiler.family)?),
                 None => None,
@@ -183,50 +182,47 @@ impl Host<'_> {
         spared
     }
 
-    /// Looks up all that the preprocessor looked up in its bake; `None` where it would see something else here.
-    fn looked_up(
-        &mut self,
-        index: usize,
-        unit: &Unit,
-        notable: &mut Notable,
-        told: &Recipe,
-    ) -> Option<Looked> {
-        let subject = unit.source.path.display();
+    /// What the preprocessor saw in its bake, or why that may not serve.
+    fn told(&mut self, index: usize, told: &Recipe) -> Result<Result<Looked, String>, ClientError> {
         let delivery = self.temporary.path().join(format!("told-{index}"));
         let request = BakeRequest { recipe: told, output: Some(&delivery), detached: false };
-        let Finished::Succeeded(_) = self.client.bake(request, &mut |_, _, _| ()).ok()? else { return None };
-        let told = Told::decode(&self.world.read(&delivery).ok()?)?;
-        let looked = match told.outcome {
-            Ok(looked) => looked,
-            Err(why) => {
-                self.log.line(self.world, subject, format_args!("preprocessing can't be spared: {why}"));
-                return None;
+        Ok(match self.client.bake(request, &mut |_, _, _| ())? {
+            Finished::Succeeded(_) => {
+                let told = self.world.read(&delivery).ok().and_then(|bytes| Told::decode(&bytes));
+                told.map_or_else(|| Err("what it saw can't be read".to_owned()), |told| told.outcome)
             }
-        };
+            Finished::Failed { why } => Err(why),
+        })
+    }
+
+    /// Looks up all that the preprocessor looked up in its bake; `None` where it would see something else here.
+    fn looked_up(&self, unit: &Unit, notable: &mut Notable, looked: &Looked) -> Option<()> {
         let places = notable.places();
-        if let Err(mismatch) = looked.holds(self.world, &places, &|path| self.is_given(notable, path)) {
+        let files: HashSet<&[u8]> = notable.note.files.iter().map(Vec::as_slice).collect();
+        let given = |path: &Path| self.is_given(&notable.tree, &files, path);
+        if let Err(mismatch) = looked.holds(self.world, &places, &given) {
             let (token, path) = (mismatch.token(), mismatch.path().display());
-            self.log.line(self.world, subject, format_args!("a note is wanting: {token} {path}"));
+            let line = format_args!("a note is wanting: {token} {path}");
+            self.log.line(self.world, unit.source.path.display(), line);
             let path = places.path(mismatch.path())?.into_owned();
             let stat = self.world.stat(&path).ok()?;
             let below = self.below_work(&path)?;
             notable.note.add(below, stat.is_dir());
             return None;
         }
-        Some(looked)
+        Some(())
     }
 
     /// Whether a file is known to have the bytes that the bake saw: it is of an artifact that the recipe names, or
-    /// was given to the host for it.
-    fn is_given(&self, notable: &Notable, path: &Path) -> bool {
+    /// was given to the host for it, being among these files of the work directory.
+    fn is_given(&self, tree: &Tree, files: &HashSet<&[u8]>, path: &Path) -> bool {
         let Some(located) = self.places.locate(path.as_os_str().as_bytes()) else { return false };
         if let Place::Input(_) = located.root {
             let here = self.places.path_of(located.root);
-            return notable.tree.places.iter().any(|path| Some(path.as_slice()) == here);
+            return tree.places.iter().any(|path| Some(path.as_slice()) == here);
         }
         let below = self.work().and_then(|work| path.strip_prefix(work).ok());
-        let is_named =
-            |below: &Path| notable.note.files.iter().any(|file| file == below.as_os_str().as_bytes());
+        let is_named = |below: &Path| files.contains(below.as_os_str().as_bytes());
         // A link was given as a link.
         below.is_some_and(is_named) && self.world.lstat(path).is_ok_and(|stat| stat.is_file())
     }

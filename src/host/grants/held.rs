@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use crate::host::baker::Baker;
-use crate::recipe::Artifact;
 use crate::recipe::digest::{ArtifactHash, RecipeHash};
+use crate::recipe::{Artifact, Recipe};
 
 /// What a process holds.
 #[derive(Debug)]
@@ -28,9 +28,17 @@ impl Held {
         }
     }
 
-    pub(super) fn add_baked(&mut self, recipe: RecipeHash, artifact: ArtifactHash) {
-        self.baked.insert(recipe);
+    /// Adds what a recipe was baked to. What it takes a part of was baked on the way, and may be named too.
+    pub(super) fn add_baked(&mut self, recipe: &Recipe, artifact: ArtifactHash) -> RecipeHash {
+        let hash = recipe.hash();
+        self.baked.insert(hash);
         self.add(artifact);
+        let mut whole = recipe;
+        while let Recipe::Get { directory, .. } = whole {
+            whole = directory;
+            self.baked.insert(whole.hash());
+        }
+        hash
     }
 
     /// Whether an artifact is held, or is within one that is.

@@ -123,8 +123,7 @@ impl Grants {
                 Err(HostError::Missing(_)) if !afresh => afresh = true,
                 Err(error) => return Err(error),
                 Ok(()) => {
-                    let recipe = recipe.hash();
-                    self.held().add_baked(recipe, artifact);
+                    let recipe = self.held().add_baked(recipe, artifact);
                     return Ok(Finished::Succeeded(Delivered { artifact, recipe, hit, took }));
                 }
             }

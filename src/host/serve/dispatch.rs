@@ -56,7 +56,16 @@ impl Waiting<'_> {
         }
         Ok(match ask {
             Ask::GetInputs => Say::Inputs(session.inputs()?),
-            Ask::CreateArtifact { path } => Say::Artifact(session.create_artifact(absolute(&path)?)?),
+            Ask::CreateArtifacts { paths } => {
+                let create = |path: &Vec<u8>| {
+                    if self.is_cancelled() {
+                        Err(cancelled())
+                    } else {
+                        session.create_artifact(absolute(path)?)
+                    }
+                };
+                Say::Artifacts(paths.iter().map(create).collect())
+            }
             Ask::BakeRecipe { recipe, output, .. } => {
                 let output = output.as_deref().map(absolute).transpose()?;
                 Say::BakeFinished(self.bake(recipe, output)?)

@@ -129,14 +129,21 @@ impl Client {
         &mut self,
         paths: &[&Path],
     ) -> Result<Vec<Result<ArtifactHash, WireError>>, ClientError> {
-        let asks = paths.iter().map(|path| Ask::CreateArtifact { path: bytes(path) }).collect();
-        let answers = self.ask_all(asks)?.into_iter().map(|answer| match answer {
-            Ok(Say::Artifact(hash)) => Ok(Ok(hash)),
-            Ok(_) => Err(ClientError::Unexpected("another answer than an artifact's hash")),
-            Err(error) => Ok(Err(error)),
+        let fits = |path: &&Path| path.as_os_str().len() <= limits::PATH;
+        let sent: Vec<Vec<u8>> = paths.iter().copied().filter(fits).map(bytes).collect();
+        let lists = sent.chunks(limits::PATHS);
+        let asks = lists.clone().map(|list| Ask::CreateArtifacts { paths: list.to_vec() }).collect();
+        let answers = self.ask_all(asks)?.into_iter().zip(lists).map(|(answer, list)| match answer {
+            Ok(Say::Artifacts(made)) if made.len() == list.len() => Ok(made),
+            Ok(_) => Err(ClientError::Unexpected("another answer than the artifacts' hashes")),
+            Err(error) => Ok(vec![Err(error); list.len()]),
         });
-        let answers = answers.collect();
-        self.or_give_up(answers)
+        let answers = answers.collect::<Result<Vec<_>, _>>();
+        let mut made = self.or_give_up(answers)?.into_iter().flatten();
+        let each = |path| {
+            if fits(path) { made.next().unwrap_or_else(|| Err(over_limit())) } else { Err(over_limit()) }
+        };
+        Ok(paths.iter().map(each).collect())
     }
 
     /// What was noted under a name.
@@ -443,15 +450,18 @@ impl BakeRequest<'_> {
 /// Whether what is asked is within the protocol's limits.
 fn sendable(ask: &Ask) -> Result<(), WireError> {
     let within = match ask {
-        Ask::CreateArtifact { path } => path.len() <= limits::PATH,
+        Ask::CreateArtifacts { paths } => paths.iter().all(|path| path.len() <= limits::PATH),
         Ask::BakeRecipe { recipe, output, .. } => {
             recipe.len() <= limits::RECIPE && output.as_ref().is_none_or(|path| path.len() <= limits::PATH)
         }
         Ask::PutNote { note, .. } => note.len() <= limits::NOTE,
         Ask::GetInputs | Ask::Cancel { .. } | Ask::GetNote { .. } => true,
     };
-    let error = || WireError::new(token::OVER_LIMIT, "the request holds something that is too long");
-    if within { Ok(()) } else { Err(error()) }
+    if within { Ok(()) } else { Err(over_limit()) }
+}
+
+fn over_limit() -> WireError {
+    WireError::new(token::OVER_LIMIT, "the request holds something that is too long")
 }
 
 fn bytes(path: &Path) -> Vec<u8> {

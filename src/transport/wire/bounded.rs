@@ -153,6 +153,23 @@ impl<'de, T: Deserialize<'de>, const MAX: usize> Visitor<'de> for List<T, MAX> {
     }
 }
 
+/// A list of at most `MAX` byte strings of at most `BYTES` bytes.
+pub(super) struct Many<const MAX: usize, const BYTES: usize>;
+
+impl<const MAX: usize, const BYTES: usize> Many<MAX, BYTES> {
+    pub(super) fn serialize<S: Serializer>(all: &[Vec<u8>], serializer: S) -> Result<S::Ok, S::Error> {
+        if all.len() > MAX {
+            return Err(over(all.len(), MAX));
+        }
+        serializer.collect_seq(all.iter().map(|bytes| Slice::<BYTES>(bytes)))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Vec<u8>>, D::Error> {
+        let all = List::<Owned<BYTES>, MAX>::deserialize(deserializer)?;
+        Ok(all.into_iter().map(|bytes| bytes.0).collect())
+    }
+}
+
 /// A list of at most `MAX` names of at most `NAME` bytes, each with at most `BYTES` bytes.
 pub(super) struct Named<const MAX: usize, const NAME: usize, const BYTES: usize>;
 

@@ -23,6 +23,8 @@ pub const MESSAGE: usize = 4096;
 pub const ARTIFACTS: usize = 4096;
 /// The symbols of a process.
 pub const SYMBOLS: usize = 64;
+/// The paths of one [`Ask::CreateArtifacts`](super::Ask::CreateArtifacts). As many errors fit a frame.
+pub const PATHS: usize = 128;
 /// The name of a symbol.
 pub const SYMBOL: usize = 64;
 /// Requests under way on one connection.

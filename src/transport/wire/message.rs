@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::recipe::digest::{ArtifactHash, RecipeHash, RecordName};
 use crate::world::Stream;
 
-use super::bounded::{Bytes, List, Maybe, Named, Text};
+use super::bounded::{Bytes, List, Many, Maybe, Named, Text};
 use super::{MAGIC, VERSION, decode, limits, token};
 
 /// The first frame of a connection, from the client.
@@ -83,11 +83,11 @@ pub struct Request {
 pub enum Ask {
     /// *get-inputs*: which artifacts does this process see, and where?
     GetInputs,
-    /// *create-artifact*: take what stands at this path (as the client sees it) as an artifact.
-    CreateArtifact {
-        /// An absolute path.
-        #[serde(with = "Bytes::<{ limits::PATH }>")]
-        path: Vec<u8>,
+    /// *create-artifact*: take what stands at each of these paths (as the client sees them) as an artifact.
+    CreateArtifacts {
+        /// Absolute paths.
+        #[serde(with = "Many::<{ limits::PATHS }, { limits::PATH }>")]
+        paths: Vec<Vec<u8>>,
     },
     /// *bake-recipe*: bake this.
     BakeRecipe {
@@ -137,8 +137,11 @@ pub struct Answer {
 pub enum Say {
     /// To [`Ask::GetInputs`].
     Inputs(Inputs),
-    /// To [`Ask::CreateArtifact`].
-    Artifact(ArtifactHash),
+    /// To [`Ask::CreateArtifacts`]: what was made of each path, or why nothing was.
+    Artifacts(
+        #[serde(with = "List::<Result<ArtifactHash, WireError>, { limits::PATHS }>")]
+        Vec<Result<ArtifactHash, WireError>>,
+    ),
     /// While a recipe is baked: what its processes write.
     Log {
         /// Where they write it.

@@ -1,5 +1,5 @@
 //! The protocol between a process that wants recipes baked (the *client*) and the host that bakes them. What
-//! stands here is all that another implementation needs. This is version 1.
+//! stands here is all that another implementation needs. This is version 2.
 //!
 //! # The connection
 //!
@@ -57,12 +57,13 @@
 //! | a digest | as bytes: `20` and 32 bytes |
 //! | a list | the number of items as a varint, then the items |
 //! | `Option` | `00`, or `01` and the value |
+//! | `Result` | `00` and the value, or `01` and the error |
 //! | a struct, a pair | its fields, in order |
 //! | an enum | the variant's number as a varint (counted from 0 as they stand in the tables), then its fields |
 //! | the magic | eight bytes as they are |
 //!
 //! There is one spelling for each message: a varint in more bytes than it needs, and a body that goes on
-//! after its message, are malformed. New variants go last. Version 1 has no capabilities; bits that are
+//! after its message, are malformed. New variants go last. Version 2 has no capabilities; bits that are
 //! not known are left out of the host's answer and mean nothing.
 //!
 //! # Messages
@@ -78,7 +79,7 @@
 //! | nr | [`Ask`] | fields | is answered by |
 //! |---|---|---|---|
 //! | 0 | `GetInputs` | | `Inputs` |
-//! | 1 | `CreateArtifact` | path | `Artifact` |
+//! | 1 | `CreateArtifacts` | list of paths | `Artifacts` |
 //! | 2 | `BakeRecipe` | recipe: bytes, output: `Option` of a path, detached: `bool` | `BakeFinished` |
 //! | 3 | `Cancel` | of: `u32` | |
 //! | 4 | `GetNote` | name: digest | `Note` |
@@ -87,7 +88,7 @@
 //! | nr | [`Say`] | fields |
 //! |---|---|---|
 //! | 0 | `Inputs` | artifacts: list of (digest, path), symbols: list of (name: text, path), recipe: `Option` of a digest |
-//! | 1 | `Artifact` | digest |
+//! | 1 | `Artifacts` | for each path, in order, a `Result` of a digest |
 //! | 2 | `Log` | stream (0 stdout, 1 stderr), bytes |
 //! | 3 | `BakeFinished` | 0 `Succeeded`: artifact digest, recipe digest, hit `bool`, took `u64` milliseconds · 1 `Failed`: why: text |
 //! | 4 | `Note` | `Option` of bytes |
@@ -102,7 +103,7 @@
 //! # Limits
 //!
 //! Whoever writes keeps them; whoever reads checks them before anything is allocated. All count bytes, but for
-//! the last three.
+//! the last four.
 //!
 //! | what | at most |
 //! |---|---|
@@ -118,6 +119,7 @@
 //! | name of a symbol ([`limits::SYMBOL`]) | 64 |
 //! | artifacts ([`limits::ARTIFACTS`]) | 4,096 |
 //! | symbols ([`limits::SYMBOLS`]) | 64 |
+//! | paths of one `CreateArtifacts` ([`limits::PATHS`]) | 128 |
 //! | requests under way on a connection ([`limits::REQUESTS`]) | 64 |
 //!
 //! # Tokens
@@ -157,6 +159,6 @@ pub use message::{
 /// What both sides' first frames begin with.
 pub const MAGIC: [u8; 8] = *b"bakeplan";
 /// The version of the protocol.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 /// How long a host is silent at most while requests are under way.
 pub const ALIVE: Duration = Duration::from_secs(5);
