@@ -79,7 +79,12 @@ pub(super) fn look(directory: BorrowedFd<'_>, name: &OsStr) -> Result<Stat, Errn
     statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).map(|stat| from_system(&stat))
 }
 
-/// The `stat` of an open file.
+/// The same, and the user whose it is.
+pub(super) fn look_owned(directory: BorrowedFd<'_>, name: &OsStr) -> Result<(Stat, u32), Errno> {
+    statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).map(|stat| (from_system(&stat), stat.st_uid))
+}
+
+/// The `stat` of an open file, and the user whose it is.
 pub(super) fn look_open(file: impl AsFd) -> Result<(Stat, u32), Errno> {
     let stat = rustix::fs::fstat(file)?;
     Ok((from_system(&stat), stat.st_uid))

@@ -77,11 +77,16 @@ impl Opened {
 
     /// Marks it as just used, where that was not noted lately. A file that is another user's stays as it is.
     pub(super) fn touch(&self) {
-        const LATELY: Duration = Duration::from_secs(15 * 60);
-        if !self.modified.elapsed().is_ok_and(|age| age < LATELY) {
+        if !is_lately(self.modified) {
             touch_file(&self.file);
         }
     }
+}
+
+/// Whether something was used so lately that it need not be noted again.
+fn is_lately(used: SystemTime) -> bool {
+    const LATELY: Duration = Duration::from_secs(15 * 60);
+    used.elapsed().is_ok_and(|age| age < LATELY)
 }
 
 /// A file's bytes; `None` when there is none.
@@ -135,9 +140,15 @@ pub(super) fn touch_file(file: &File) {
     let _ = rustix::fs::futimens(file, &NOW);
 }
 
-/// Marks a file as just used; `false` when there is none.
+/// Marks a file as just used, where that was not noted lately; `false` when there is none.
 pub(super) fn touch_at(path: &Path) -> bool {
-    rustix::fs::utimensat(CWD, path, &NOW, AtFlags::SYMLINK_NOFOLLOW) != Err(rustix::io::Errno::NOENT)
+    match fs::symlink_metadata(path).map(|metadata| metadata.modified()) {
+        Ok(Ok(modified)) if is_lately(modified) => true,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+        _ => {
+            rustix::fs::utimensat(CWD, path, &NOW, AtFlags::SYMLINK_NOFOLLOW) != Err(rustix::io::Errno::NOENT)
+        }
+    }
 }
 
 /// Removes a file; one that is gone already is fine.

@@ -70,9 +70,13 @@ impl Import<'_> {
         if self.entries > ENTRIES {
             return Err(HostError::TooLarge { path: place.shown.to_owned(), why: "too many entries" });
         }
-        let stat = files::look(place.directory, place.name).map_err(failed("look at", place.shown))?;
+        let (stat, owner) =
+            files::look_owned(place.directory, place.name).map_err(failed("look at", place.shown))?;
         let artifact = if stat.is_file() {
-            Artifact::File(self.file(place)?)
+            // What is known by its `stat` is not opened.
+            let known = self.owner.may_read(&stat, owner).then(|| self.known(&stat)).flatten();
+            let known = known.map(|digest| File::new(digest, stat.mode & 0o100 != 0));
+            Artifact::File(known.map_or_else(|| self.file(place), Ok)?)
         } else if stat.is_dir() {
             Artifact::Directory(self.directory(place, depth)?)
         } else if stat.is_symlink() {
@@ -127,12 +131,18 @@ impl Import<'_> {
         Ok(File::new(digest, stat.mode & 0o100 != 0))
     }
 
-    /// The digest of a file whose bytes are in the store then. What was hashed once is not read again while
-    /// its `stat` is the same.
+    /// The digest of a file that was hashed once, and not changed since, whose bytes are in the store.
+    fn known(&self, stat: &Stat) -> Option<BlobDigest> {
+        let store = &self.artifacts.store;
+        let known = store.identity().get(stat).map(|known| known.digest);
+        known.filter(|digest| store.has_blob(digest))
+    }
+
+    /// The digest of a file whose bytes are in the store then.
     fn digest(&self, mut file: OpenFile, before: &Stat, shown: &Path) -> Result<BlobDigest, HostError> {
         let store = &self.artifacts.store;
-        if let Some(known) = store.identity().get(before).filter(|known| store.has_blob(&known.digest)) {
-            return Ok(known.digest);
+        if let Some(known) = self.known(before) {
+            return Ok(known);
         }
         let read_at = self.artifacts.world.now();
         let digest = if store.is_read_only() {
