@@ -23,8 +23,11 @@ pub(super) enum Json<'a> {
     Number(u32),
     String(Cow<'a, str>),
     Array(Vec<Json<'a>>),
-    Object(BTreeMap<Cow<'a, str>, Json<'a>>),
+    /// In the order of the names, each there once.
+    Object(Vec<Field<'a>>),
 }
+
+type Field<'a> = (Cow<'a, str>, Json<'a>);
 
 /// A type with a form in JSON.
 pub(super) trait JsonForm: Sized {
@@ -41,7 +44,12 @@ impl<'a> Json<'a> {
     /// An object with these fields, those left out that are `None`.
     pub(super) fn object(fields: impl IntoIterator<Item = (&'static str, Option<Json<'a>>)>) -> Self {
         let present = |(name, value): (&'static str, Option<_>)| Some((Cow::Borrowed(name), value?));
-        Self::Object(fields.into_iter().filter_map(present).collect())
+        Self::sorted(fields.into_iter().filter_map(present).collect())
+    }
+
+    fn sorted(mut fields: Vec<Field<'a>>) -> Self {
+        fields.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        Self::Object(fields)
     }
 
     /// An object with a `type` and these fields.
@@ -69,7 +77,7 @@ impl<'a> Json<'a> {
 
     /// The canonical text.
     pub(super) fn to_canonical(&self) -> String {
-        let mut out = String::new();
+        let mut out = String::with_capacity(1024);
         self.write_to(&mut out);
         out
     }
@@ -90,7 +98,7 @@ impl<'a> Json<'a> {
                 out.push(']');
             }
             // RFC 8785 orders names by UTF-16 units: for ASCII, which all of ours are, that is the
-            // order of the map.
+            // order that they are in.
             Self::Object(fields) => {
                 out.push('{');
                 for (index, (name, value)) in fields.iter().enumerate() {
@@ -135,23 +143,27 @@ impl<'a> Json<'a> {
 }
 
 fn write_string(text: &str, out: &mut String) {
+    let escaped = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
     out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\u{8}' => out.push_str("\\b"),
-            '\t' => out.push_str("\\t"),
-            '\n' => out.push_str("\\n"),
-            '\u{c}' => out.push_str("\\f"),
-            '\r' => out.push_str("\\r"),
-            '\0'..'\u{20}' => {
+    let mut rest = text;
+    while let Some(at) = rest.as_bytes().iter().position(escaped) {
+        out.push_str(&rest[..at]);
+        match rest.as_bytes()[at] {
+            b'"' => out.push_str("\\\""),
+            b'\\' => out.push_str("\\\\"),
+            0x08 => out.push_str("\\b"),
+            b'\t' => out.push_str("\\t"),
+            b'\n' => out.push_str("\\n"),
+            0x0c => out.push_str("\\f"),
+            b'\r' => out.push_str("\\r"),
+            control => {
                 out.push_str("\\u00");
-                u8::try_from(c).into_iter().flat_map(hex_pair).for_each(|digit| out.push(digit));
+                out.extend(hex_pair(control));
             }
-            _ => out.push(c),
         }
+        rest = &rest[at + 1..];
     }
+    out.push_str(rest);
     out.push('"');
 }
 
@@ -161,12 +173,12 @@ pub(super) fn hex_pair(byte: u8) -> impl Iterator<Item = char> {
 }
 
 /// The fields of an object that are still to be read.
-pub(super) struct Fields<'a>(BTreeMap<Cow<'a, str>, Json<'a>>);
+pub(super) struct Fields<'a>(Vec<Field<'a>>);
 
 impl<'a> Fields<'a> {
     /// The `type`.
     pub(super) fn tag(&mut self) -> Result<Cow<'a, str>, Misfit> {
-        let tag = self.0.remove("type").ok_or(Cause::Missing("type"))?;
+        let tag = self.take("type").ok_or(Cause::Missing("type"))?;
         tag.string().map_err(|misfit| misfit.within("type"))
     }
 
@@ -177,14 +189,19 @@ impl<'a> Fields<'a> {
 
     /// A field that may be left out.
     pub(super) fn optional<T: JsonForm>(&mut self, name: &'static str) -> Result<Option<T>, Misfit> {
-        self.0.remove(name).map(T::read).transpose().map_err(|misfit| misfit.within(name))
+        self.take(name).map(T::read).transpose().map_err(|misfit| misfit.within(name))
+    }
+
+    fn take(&mut self, name: &str) -> Option<Json<'a>> {
+        let at = self.0.binary_search_by(|(other, _)| (**other).cmp(name)).ok()?;
+        Some(self.0.remove(at).1)
     }
 
     /// Checks that every field was read.
     pub(super) fn finish(self) -> Result<(), Misfit> {
-        match self.0.keys().next() {
+        match self.0.first() {
             None => Ok(()),
-            Some(name) => Err(Cause::Unknown(quote(name)).into()),
+            Some((name, _)) => Err(Cause::Unknown(quote(name)).into()),
         }
     }
 }
@@ -250,7 +267,7 @@ impl<T: JsonForm> JsonForm for Vec<T> {
 impl<T: JsonForm> JsonForm for BTreeMap<ByteString, T> {
     fn write(&self) -> Json<'_> {
         let encoded = |(name, value)| (tick_encoding::encode(ByteString::as_bytes(name)), T::write(value));
-        Json::Object(self.iter().map(encoded).collect())
+        Json::sorted(self.iter().map(encoded).collect())
     }
 
     fn read(json: Json<'_>) -> Result<Self, Misfit> {
@@ -338,13 +355,16 @@ impl<'de> Visitor<'de> for Reader {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut fields = BTreeMap::new();
+        let mut fields = Vec::new();
         while let Some(Name(name)) = map.next_key()? {
-            if fields.contains_key(&name) {
-                return Err(de::Error::custom(format_args!("the field {:?} comes twice", quote(&name))));
-            }
-            fields.insert(name, map.next_value()?);
+            fields.push((name, map.next_value()?));
         }
-        Ok(Json::Object(fields))
+        fields.sort_by(|(one, _): &Field<'_>, (other, _)| one.cmp(other));
+        match fields.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            Some(pair) => {
+                Err(de::Error::custom(format_args!("the field {:?} comes twice", quote(&pair[0].0))))
+            }
+            None => Ok(Json::Object(fields)),
+        }
     }
 }

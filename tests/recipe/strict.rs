@@ -34,7 +34,7 @@ fn each_error_names_the_thing_and_the_cause() {
         (r#"{"type":"symlink","target":null}"#.into(), "target: expected a string, found null"),
         (
             r#"{"type":"symlink","target":"x","target":"x"}"#.into(),
-            r#"cannot read the JSON: the field "target" comes twice at line 1 column 39"#,
+            r#"cannot read the JSON: the field "target" comes twice at line 1 column 44"#,
         ),
         (
             r#"{"type":"symlink","target":"`41"}"#.into(),
@@ -90,7 +90,7 @@ fn each_error_in_a_process_names_the_thing_and_the_cause() {
     assert_complaints([
         (
             process(r#""args":[],"#),
-            r#"cannot read the JSON: the field "args" comes twice at line 1 column 62"#,
+            r#"cannot read the JSON: the field "args" comes twice at line 1 column 145"#,
         ),
         (process(r#""currentDir":null,"#), "currentDir: expected an object, found null"),
         (
