@@ -46,7 +46,7 @@ fn recipe_of(
         .iter()
         .map(|(name, value)| (name.into(), value.map(|value| filled(value, hash).into())))
         .collect();
-    crate_recipe(&CrateRecipeInputs {
+    let recipe = crate_recipe(&CrateRecipeInputs {
         invocation: &invocation,
         compiler: &compiler,
         places: &places,
@@ -56,9 +56,12 @@ fn recipe_of(
             (Path::new(&files[1]), OTHER),
             (Path::new(&files[2]), OTHER),
         ],
+        directories: &[],
+        wrapper: None,
         variables: &variables,
         platform: Platform::X86_64Linux,
-    })
+    });
+    recipe.map(|made| made.recipe)
 }
 
 fn recipe(line: &str, hash: &str) -> Recipe {
