@@ -56,8 +56,8 @@ pub(super) fn run_crate(world: &dyn World, call: &CompilerCall, tool: RustTool, 
     else {
         return Exit::Code(1);
     };
-    let (_, named) = places(listed.as_bytes());
-    let Some((exit, outcome)) = crates::compile(world, (call, tool), &named, sink) else {
+    let (mapped, named) = places(listed.as_bytes());
+    let Some((exit, outcome)) = crates::compile(world, (call, tool), (&mapped, &named), sink) else {
         return Exit::Code(1);
     };
     let written = std::fs::write(Path::new(output).join(TOLD), Told::new(outcome).encode());

@@ -9,7 +9,7 @@
 //! so that one `--remap-path-prefix` from the bake's work directory to `/brioche` names all of them as text does.
 //! What stands in an input artifact is named in that, the compiler with its standard library first of all.
 //!
-//! Where macros run in the compiler, the wrapper stands before it, and leaves in the output what was seen, by the names
+//! Where macros run in the compiler, or it links, the wrapper stands before it, and leaves in the output what was seen, by the names
 //! of places ([`PLACES_VARIABLE`]).
 //!
 //! A path that is a whole value, of an option that takes one or of a variable that the source asks for, becomes
@@ -22,13 +22,14 @@ use std::path::Path;
 
 use super::places::{Place, Places};
 use super::recipe::environment;
-use super::tree::{INPUT, PLACES_VARIABLE, SYMBOLS, work_directory};
-use crate::argparse::Refusal;
-use crate::argparse::rustc::{CrateArg, CrateInvocation, CrateRole, CrateType, Emit, RustTool};
+use super::tree::{INPUT, PLACES_VARIABLE, SYMBOLS, TOLD, work_directory};
+use crate::argparse::rustc::{CrateArg, CrateInvocation, CrateRole, Emit, RustTool};
+use crate::argparse::{Output, Refusal};
 use crate::paths::Located;
 use crate::recipe::digest::ArtifactHash;
 use crate::recipe::{
-    ByteString, Compile, Component, Platform, ProcessTemplate, Recipe, Symbol, Template, compile_process,
+    ByteString, Compile, Component, Platform, ProcessTemplate, Recipe, STDERR, STDOUT, Symbol, Template,
+    compile_process,
 };
 
 /// What the names of all places begin with.
@@ -62,11 +63,12 @@ pub fn suits(invocation: &CrateInvocation) -> Result<(), Refusal> {
     let target = invocation.target.as_ref().map(|target| target.as_bytes()).unwrap_or_default();
     match () {
         () if invocation.tool != RustTool::Rustc => because("lints", "more than the compiler is run"),
-        () if invocation.made() != [CrateType::Rlib] => {
-            because("crate-type", "a linker or macros are needed")
-        }
         () if invocation.incremental.is_some() => because("incremental", "the compiler keeps its own memory"),
         () if !invocation.emits.iter().all(plain) => because("emit", "other files than a library's are made"),
+        () if invocation.rpath => because("rpath", "the places of libraries are put into what is made"),
+        () if invocation.outputs.iter().any(is_reserved) => {
+            because("named-output", "a bake has a file of this name")
+        }
         () if invocation.output.is_some() => because("named-output", "what is made has a name of its own"),
         () if split => because("split-debuginfo", "debug information is put into files of its own"),
         () if invocation.native => because("native-processor", "the processor is this machine's"),
@@ -80,6 +82,12 @@ pub fn suits(invocation: &CrateInvocation) -> Result<(), Refusal> {
         Some((name, token, why)) => Err(Refusal::new(token, *name, why)),
         None => Ok(()),
     }
+}
+
+/// Whether an output has the name of a file that the bake itself leaves.
+fn is_reserved(output: &Output) -> bool {
+    let name = Path::new(&output.path).file_name();
+    name.is_some_and(|name| [STDOUT, STDERR, TOLD].iter().any(|own| name == *own))
 }
 
 /// What a crate's recipe is made of.
@@ -97,8 +105,11 @@ pub struct CrateRecipeInputs<'a> {
     pub files: &'a [(&'a Path, ArtifactHash)],
     /// The directories that are looked at, beside those of the files.
     pub directories: &'a [&'a Path],
-    /// Where macros run in the compiler: the path of the wrapper, which tells in the bake what they see there.
+    /// Where macros run in the compiler, or it links: the path of the wrapper, which tells in the bake what is seen
+    /// there.
     pub wrapper: Option<&'a ProcessTemplate>,
+    /// Variables that are lists of directories, by which a linker and its programs find things.
+    pub search_paths: &'a [(&'a str, &'a OsStr)],
     /// The variables that the compile asks for, and what they are set to.
     pub variables: &'a [(OsString, Option<OsString>)],
     /// The machine.
@@ -137,6 +148,8 @@ pub fn crate_recipe(inputs: &CrateRecipeInputs<'_>) -> Result<CrateRecipe, Refus
     let directories: Vec<&[u8]> = directories.iter().map(Vec::as_slice).collect();
     let mut env = variables(inputs)?;
     let given = arguments(invocation, places)?;
+    let search_paths = inputs.search_paths.iter();
+    env.extend(search_paths.map(|(name, path)| ((*name).into(), search_path(places, path))));
     let named: Vec<&ProcessTemplate> = [compiler].into_iter().chain(&given).chain(env.values()).collect();
     let mut args = remaps(&named);
     let stands: Vec<&[u8]> = files.iter().map(|(path, _)| *path).chain(directories.iter().copied()).collect();
@@ -206,6 +219,13 @@ fn template(places: &Places, path: &[u8]) -> Option<ProcessTemplate> {
     tree_path(places, path).map(in_tree).or_else(|| places.template(path))
 }
 
+/// A list of directories where it is baked.
+fn search_path(places: &Places, path: &OsStr) -> ProcessTemplate {
+    let entries = path.as_bytes().split(|byte| *byte == b':');
+    let entries = entries.map(|entry| template(places, entry).unwrap_or_else(|| Template::literal(entry)));
+    entries.reduce(|list, entry| list.then(":").join(entry)).unwrap_or_default()
+}
+
 /// The options that give the bake's own places the names that text has for them. The user's own come after, and
 /// hold.
 fn remaps(named: &[&ProcessTemplate]) -> Vec<ProcessTemplate> {
@@ -254,7 +274,7 @@ fn value(arg: &CrateArg, places: &Places) -> Result<ProcessTemplate, Refusal> {
     let first = memchr::memchr(b'=', value);
     let (front, path, rest) = match arg.name {
         "" | "linker" => (&b""[..], value, &b""[..]),
-        "--extern" => match first {
+        "--extern" | "link-arg" => match first {
             Some(at) => (&value[..=at], &value[at + 1..], &b""[..]),
             None => return Ok(Template::literal(value)),
         },

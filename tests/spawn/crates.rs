@@ -17,6 +17,8 @@ pub struct Home {
     directory: tempfile::TempDir,
     server: Option<Server>,
     pub engine: &'static Engine,
+    /// Where the wrapper is, and the linker if there is one.
+    bin: PathBuf,
 }
 
 const FILES: [(&str, &str); 7] = [
@@ -50,20 +52,7 @@ const FILES: [(&str, &str); 7] = [
 
 impl Home {
     pub fn new(engine: &'static Engine) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        for name in ["home/work", "tmp", "s"] {
-            std::fs::create_dir_all(directory.path().join(name)).unwrap();
-        }
-        let home = directory.path().join("home");
-        let toolchain = Path::new(rustc()).parent().unwrap().parent().unwrap().to_owned();
-        let wrappers = directory.path().join("wrappers");
-        std::fs::create_dir(&wrappers).unwrap();
-        let own = wrappers.join("brioche-cc");
-        std::fs::hard_link(WRAPPER, &own).or_else(|_| std::fs::copy(WRAPPER, &own).map(drop)).unwrap();
-        let temp = directory.path().join("tmp");
-        let outer = Outer { engine, toolchain, wrappers: Some(wrappers), home, temp };
-        let server = serve(Options::new(directory.path().join("s/host")), Arc::new(outer)).unwrap();
-        let home = Self { directory, server: Some(server), engine };
+        let home = Self::with(engine, None);
         for (name, text) in FILES {
             home.write(name, text);
         }
@@ -71,9 +60,33 @@ impl Home {
         home
     }
 
+    /// Without a workspace; with a linker and the wrapper in this input.
+    pub fn with(engine: &'static Engine, linker: Option<&Path>) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        for name in ["home/work", "tmp", "s"] {
+            std::fs::create_dir_all(directory.path().join(name)).unwrap();
+        }
+        let home = directory.path().join("home");
+        let toolchain = Path::new(rustc()).parent().unwrap().parent().unwrap().to_owned();
+        let own = directory.path().join("wrappers");
+        let bin = linker.map_or(own.clone(), |linker| linker.join("bin"));
+        if linker.is_none() {
+            std::fs::create_dir(&own).unwrap();
+            let wrapper = own.join("brioche-cc");
+            std::fs::hard_link(WRAPPER, &wrapper)
+                .or_else(|_| std::fs::copy(WRAPPER, &wrapper).map(drop))
+                .unwrap();
+        }
+        let wrappers = linker.map_or(own, Path::to_owned);
+        let temp = directory.path().join("tmp");
+        let outer = Outer { engine, toolchain, wrappers: Some(wrappers), home, temp };
+        let server = serve(Options::new(directory.path().join("s/host")), Arc::new(outer)).unwrap();
+        Self { directory, server: Some(server), engine, bin }
+    }
+
     /// The wrapper, in an input of its own.
     pub fn wrapper(&self) -> Command {
-        self.command(self.directory.path().join("wrappers/brioche-cc"))
+        self.command(self.bin.join("brioche-cc"))
     }
 
     pub fn work(&self) -> PathBuf {
@@ -94,7 +107,7 @@ impl Home {
         command
             .current_dir(self.work())
             .env_clear()
-            .env("PATH", format!("{}:/usr/bin:/bin", bin.display()))
+            .env("PATH", format!("{}:{}:/usr/bin:/bin", bin.display(), self.bin.display()))
             .env("HOME", self.directory.path().join("home"))
             .env("TMPDIR", self.directory.path().join("tmp"))
             .env("CARGO_INCREMENTAL", "0")
@@ -106,7 +119,7 @@ impl Home {
     }
 
     /// `cargo ARGS…` through the wrapper.
-    fn cargo(&self, line: &str) -> Command {
+    pub fn cargo(&self, line: &str) -> Command {
         let mut command = self.command(Path::new(rustc()).with_file_name("cargo"));
         let wrapper = self.wrapper();
         command.args(line.split(' ')).arg("--offline").env("RUSTC_WRAPPER", wrapper.get_program());
@@ -329,8 +342,9 @@ fn what_is_not_baked_is_compiled_here() {
         ("bake-failed", "bad.rs --crate-type lib"),
         ("holds-place", "place.rs --crate-type lib --emit=dep-info,link"),
         ("holds-place", "place.rs --crate-type lib"),
-        ("crate-type", "good.rs --crate-type bin"),
-        ("crate-type", "good.rs --crate-type lib,cdylib"),
+        ("linker", "good.rs --crate-type bin"),
+        ("linker", "good.rs --crate-type lib,cdylib"),
+        ("rpath", "good.rs --crate-type lib -C rpath"),
         ("incremental", "good.rs --crate-type lib -C incremental=memory"),
         ("native-processor", "good.rs --crate-type lib -C target-cpu=native"),
         ("native-library", "good.rs --crate-type lib -l c"),

@@ -273,8 +273,8 @@ impl Outer {
         let status = Command::new(fill(&process.command))
             .args(process.args.iter().map(fill))
             .env_clear()
-            .envs(env)
             .env("PATH", "/usr/bin:/bin")
+            .envs(env)
             .current_dir(fill(&process.current_dir))
             .status()
             .map_err(|error| error.to_string())?;

@@ -3,6 +3,7 @@
 mod crates;
 mod host;
 mod layout;
+mod links;
 mod macros;
 mod mapping;
 mod prefix;

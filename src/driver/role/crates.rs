@@ -15,6 +15,7 @@ use crate::driver::told::Looked;
 use crate::driver::{CompilerCall, parse};
 use crate::manifest::{Knowledge, PlacedDigester, PlacedWorld};
 use crate::paths;
+use crate::planner::places::{Place, Places};
 use crate::planner::tree::PLACES_VARIABLE;
 use crate::recipe::digest::ToolchainDigest;
 use crate::toolchain::Program;
@@ -29,7 +30,7 @@ type Ran = (Exit, Result<Looked, String>);
 pub(super) fn compile(
     world: &dyn World,
     (call, tool): (&CompilerCall, RustTool),
-    named: &paths::Places,
+    (mapped, named): (&Places, &paths::Places),
     sink: Sink<'_>,
 ) -> Option<Ran> {
     let mut environment = world.environment().clone();
@@ -51,7 +52,7 @@ pub(super) fn compile(
     });
     let (exit, recording) = ran.ok()?;
     let invocation = rustc::parse(tool, &call.args, &parse::reader(world));
-    let role = Role { world, call, invocation: &invocation, named };
+    let role = Role { world, call, invocation: &invocation, mapped, named };
     let looked = recording.ok_or_else(|| "it is not known what the compiler saw".to_owned());
     Some((exit, looked.and_then(|recording| role.looked((recording, started), &said))))
 }
@@ -61,18 +62,21 @@ struct Role<'a> {
     world: &'a dyn World,
     call: &'a CompilerCall,
     invocation: &'a CrateInvocation,
+    mapped: &'a Places,
     named: &'a paths::Places,
 }
 
 impl Role<'_> {
     fn looked(&self, (recording, started): (Recording, i128), said: &Transcript) -> Result<Looked, String> {
         self.is_placeless(said)?;
+        self.runs_inputs(&recording)?;
         let world = PlacedWorld::new(self.world, self.named);
         let digester = PlacedDigester { digester: &Reads(self.world), places: self.named };
-        // Programs and libraries were looked at where it was decided what the bake is made of.
+        // Programs are those of inputs; libraries that macros need were looked at where it was decided what the bake
+        // is made of.
         let vouched = |_: &Path, _: Helper| Some(Program::vouched_for(ToolchainDigest::of(b"")));
-        let (places, bound) = (self.named, &[][..]);
-        let krate = CrateJob { invocation: self.invocation, places, bound, program: &vouched, alone: true };
+        let (places, bound, alone) = (self.named, &[][..], !self.invocation.links());
+        let krate = CrateJob { invocation: self.invocation, places, bound, program: &vouched, alone };
         let compiled = Compiled {
             world: &world,
             digester: &digester,
@@ -96,6 +100,21 @@ impl Role<'_> {
     /// Directories that a bake has of its own.
     fn own(&self, variables: &'static [&str]) -> impl Iterator<Item = &OsStr> {
         variables.iter().filter_map(|name| self.world.environment().get(name))
+    }
+
+    /// Makes sure that all programs are those of inputs, but for the shell that starts packed ones, which is the
+    /// host's.
+    fn runs_inputs(&self, recording: &Recording) -> Result<(), String> {
+        const SHELLS: [&str; 4] = ["bash", "busybox", "dash", "sh"];
+        let is_inputs = |program: &Path| {
+            let located = self.mapped.locate(program.as_os_str().as_bytes());
+            matches!(located.map(|located| located.root), Some(Place::Input(_)))
+                || SHELLS.iter().any(|shell| program.file_name() == Some(OsStr::new(shell)))
+        };
+        match recording.programs.iter().find(|program| !is_inputs(program)) {
+            Some(program) => Err(format!("{} ran, which is in no input", program.display())),
+            None => Ok(()),
+        }
     }
 
     /// Makes sure that nothing that was made or said holds a place of the bake's.
@@ -126,10 +145,14 @@ impl Role<'_> {
 
     /// Whether the compiler may look for a file to make, or not to make, a crate's file of this name.
     fn is_outputs_name(&self, path: &Path) -> bool {
-        let named = |output: &Output| {
-            let output = Path::new(&output.path);
-            (output.parent(), output.file_stem()) == (path.parent(), path.file_stem())
+        let crates = |path: &Path| {
+            let stem = path.file_stem().unwrap_or_default().as_bytes().to_vec();
+            (
+                path.parent().map(Path::to_owned),
+                stem.strip_prefix(b"lib").map_or(stem.clone(), <[u8]>::to_vec),
+            )
         };
+        let named = |output: &Output| crates(Path::new(&output.path)) == crates(path);
         self.invocation.outputs.iter().any(named)
     }
 

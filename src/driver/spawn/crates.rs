@@ -26,8 +26,18 @@ use crate::transport::socket::BakeRequest;
 use crate::transport::wire::{Delivered, Finished};
 use crate::world::{Exit, Stream, Transcript};
 
+/// The variables by which a linker and its programs find things. cargo sets the second one for every compile.
+const SEARCH_PATHS: [&str; 2] = ["PATH", "LD_LIBRARY_PATH"];
+
 /// How an artifact notification begins, and what follows the path.
 const NOTIFICATION: (&[u8], &[u8]) = (b"{\"$message_type\":\"artifact\",\"artifact\":\"", b"\",\"emit\":");
+
+/// A host, and what a crate's bake would take.
+struct Asked<'a> {
+    host: Host<'a>,
+    reads: CrateReads,
+    tree: CrateTree,
+}
 
 impl Context<'_> {
     /// Has a host bake a crate, where one is there; `None` where that is not done.
@@ -57,11 +67,7 @@ impl Context<'_> {
         invocation: &CrateInvocation,
         socket: &Path,
     ) -> Result<(Spawned, Transcript), Local> {
-        suits(invocation).map_err(|refusal| refused(&refusal))?;
-        let mut host = Host::reach(self.world, self.log, socket, call)?;
-        host.take_wrapper(self.wrapper);
-        let reads = self.crate_reads(call, invocation, &host.compiler, host.temporary.path())?;
-        let tree = host.crate_tree(&reads)?;
+        let Asked { mut host, reads, tree } = self.asked_crate(call, invocation, socket)?;
         let files = host.given(&tree.files)?;
         let CrateRecipe { recipe, places } = host.crate_recipe(invocation, &reads, &tree, &files)?;
         if let Some(data) = host.data(b"", &recipe).first() {
@@ -72,11 +78,27 @@ impl Context<'_> {
         let request = BakeRequest { recipe: &recipe, output: Some(&delivery), detached: false };
         match host.client.bake(request, &mut |_, _, _| ())? {
             Finished::Succeeded(delivered) => {
-                host.macros_see_the_same(&tree, &places, &delivery)?;
+                host.sees_the_same(&tree, &places, &delivery)?;
                 host.finish_crate(invocation, &reads, (delivered, &delivery))
             }
             Finished::Failed { why } => Err(Local::new("bake-failed", why)),
         }
+    }
+
+    /// Reaches the host, and learns what a crate's bake would take.
+    fn asked_crate(
+        &self,
+        call: &CompilerCall,
+        invocation: &CrateInvocation,
+        socket: &Path,
+    ) -> Result<Asked<'_>, Local> {
+        suits(invocation).map_err(|refusal| refused(&refusal))?;
+        let mut host = Host::reach(self.world, self.log, socket, call)?;
+        host.take_wrapper(self.wrapper);
+        host.has_linker(invocation)?;
+        let reads = self.crate_reads(call, invocation, &host.compiler, host.temporary.path())?;
+        let tree = host.crate_tree(invocation, &reads)?;
+        Ok(Asked { host, reads, tree })
     }
 
     /// The recipe of a crate that a host would be asked for, how many files it takes, and its program data. The host
@@ -87,11 +109,7 @@ impl Context<'_> {
         invocation: &CrateInvocation,
         socket: &Path,
     ) -> Result<(Recipe, usize, Vec<String>), Local> {
-        suits(invocation).map_err(|refusal| refused(&refusal))?;
-        let mut host = Host::reach(self.world, self.log, socket, call)?;
-        host.take_wrapper(self.wrapper);
-        let reads = self.crate_reads(call, invocation, &host.compiler, host.temporary.path())?;
-        let tree = host.crate_tree(&reads)?;
+        let Asked { host, reads, tree } = self.asked_crate(call, invocation, socket)?;
         let mut files = Vec::new();
         for (path, [plain, executable]) in &tree.files {
             let stat = self.world.stat(path).map_err(|error| Local::new(UNLEARNED, error))?;
@@ -133,6 +151,9 @@ impl Host<'_> {
     ) -> Result<CrateRecipe, Local> {
         let files: Vec<_> = files.iter().map(|(path, artifact)| (path.as_path(), *artifact)).collect();
         let directories: Vec<&Path> = tree.directories.iter().map(PathBuf::as_path).collect();
+        let named = |name: &'static str| Some((name, self.world.environment().get(name)?));
+        let search_paths: Vec<_> =
+            SEARCH_PATHS.into_iter().filter(|_| invocation.links()).filter_map(named).collect();
         let recipe = crate_recipe(&CrateRecipeInputs {
             invocation,
             compiler: &self.compiler,
@@ -140,7 +161,8 @@ impl Host<'_> {
             cwd: self.world.cwd(),
             files: &files,
             directories: &directories,
-            wrapper: self.wrapper.as_ref().filter(|_| tree.macros),
+            wrapper: self.wrapper.as_ref().filter(|_| tree.tells),
+            search_paths: &search_paths,
             variables: &self.variables(reads)?,
             platform: self.platform,
         });
@@ -199,8 +221,10 @@ impl Host<'_> {
         }
         let stage = |(output, bytes): Made<'_>| {
             let path = self.world.absolute(Path::new(&output.path));
+            let executable = self.world.stat(&delivery.join(file_name(output)));
+            let executable = executable.is_ok_and(|stat| stat.mode & 0o100 != 0);
             let staged = placement(self.world, Habits::Rustc, output.kind, &path)
-                .and_then(|how| Staged::of(bytes, &path, false, how).map_err(Into::into));
+                .and_then(|how| Staged::of(bytes, &path, executable, how).map_err(Into::into));
             staged.map_err(|error| Local::new(error.token(), error))
         };
         let staged = results.into_iter().map(stage).collect::<Result<_, Local>>()?;
