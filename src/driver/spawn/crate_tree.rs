@@ -117,7 +117,7 @@ impl Host<'_> {
         Ok(())
     }
 
-    /// Adds what was looked at, and the directories in which crates are looked for.
+    /// Adds what was looked at, and the directories in which crates and programs are looked for.
     fn add_what_was_seen(
         &self,
         invocation: &CrateInvocation,
@@ -134,7 +134,10 @@ impl Host<'_> {
         if let Some(link) = reads.reads.linked.iter().find(is_elsewhere) {
             return Err(Local::new("link", format_args!("{} leads over a link", link.display())));
         }
-        let searched = invocation.searches.iter().map(|search| self.world.absolute(Path::new(&search.path)));
+        let path = self.world.environment().get("PATH").filter(|_| invocation.links()).unwrap_or_default();
+        let programs = path.as_bytes().split(|byte| *byte == b':').map(OsStr::from_bytes);
+        let crates = invocation.searches.iter().map(|search| search.path.as_os_str());
+        let searched = crates.chain(programs).map(|path| self.world.absolute(Path::new(path)));
         for path in reads.reads.present.iter().cloned().chain(searched) {
             let plain = lexical(&path);
             // What is in no place stands in the bake as it does here, or the bake tells that it doesn't.
