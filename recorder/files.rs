@@ -1,7 +1,9 @@
 //! Opening, making and removing files.
 
+use core::arch::naked_asm;
+
 use crate::libc::{self, c_char, c_int, c_void, mode_t, nr};
-use crate::record::{Path, flag, note, note_open, redirect, settled};
+use crate::record::{Path, flag, note, note_caller, note_open, redirect, settled};
 use crate::{errno, log, quietly, real};
 
 /// What a file is opened for.
@@ -275,26 +277,46 @@ unsafe extern "C" fn mkdtemp(path: *mut c_char) -> *mut c_char {
     made
 }
 
-#[unsafe(no_mangle)]
-unsafe extern "C" fn opendir(path: *const c_char) -> *mut c_void {
+unsafe extern "C" fn opened_for(path: *const c_char, caller: *const c_void) -> *mut c_void {
     let stream = match redirect(path) {
         Path::Is(place) => real!("opendir" as fn(*const c_char) -> *mut c_void, place),
         Path::Absent => core::ptr::null_mut(),
     };
-    let missing = stream.is_null();
-    let (kind, argument) = if missing { (log::MISSING, errno().unsigned_abs()) } else { (log::LISTED, 0) };
-    note(kind, argument, None, libc::AT_FDCWD, path);
-    stream
-}
-
-#[unsafe(no_mangle)]
-unsafe extern "C" fn fdopendir(directory: c_int) -> *mut c_void {
-    let stream = real!("fdopendir" as fn(c_int) -> *mut c_void, directory);
-    if !stream.is_null() {
-        note_open(log::LISTED, directory);
+    if stream.is_null() {
+        note(log::MISSING, errno().unsigned_abs(), None, libc::AT_FDCWD, path);
+    } else {
+        note(log::LISTED, note_caller(log::LISTER, caller), None, libc::AT_FDCWD, path);
     }
     stream
 }
+
+unsafe extern "C" fn listed_for(directory: c_int, caller: *const c_void) -> *mut c_void {
+    let stream = real!("fdopendir" as fn(c_int) -> *mut c_void, directory);
+    if !stream.is_null() {
+        note_open(log::LISTED, note_caller(log::LISTER, caller), directory);
+    }
+    stream
+}
+
+/// Functions of one argument that hand on where they were called from.
+macro_rules! with_caller {
+    ($($name:ident $body:ident)*) => {$(
+        #[cfg(target_arch = "x86_64")]
+        #[unsafe(no_mangle)]
+        #[unsafe(naked)]
+        unsafe extern "C" fn $name() -> *mut c_void {
+            naked_asm!("mov rsi, [rsp]", "jmp {body}", body = sym $body)
+        }
+
+        #[cfg(target_arch = "aarch64")]
+        #[unsafe(no_mangle)]
+        #[unsafe(naked)]
+        unsafe extern "C" fn $name() -> *mut c_void {
+            naked_asm!("mov x1, x30", "b {body}", body = sym $body)
+        }
+    )*};
+}
+with_caller!(opendir opened_for fdopendir listed_for);
 
 /// Functions that use the file system in ways that are not followed.
 macro_rules! unknown {

@@ -47,7 +47,7 @@ pub(super) const PRESENT: u32 = 7;
 pub(super) const LINK: u32 = 8;
 /// All links on the way were resolved.
 pub(super) const RESOLVED: u32 = 9;
-/// Its names were listed.
+/// Its names were listed; the argument is the number of the object whose code did.
 pub(super) const LISTED: u32 = 10;
 /// Made, written, renamed or removed.
 pub(super) const WRITTEN: u32 = 11;
@@ -55,6 +55,9 @@ pub(super) const WRITTEN: u32 = 11;
 pub(super) const VARIABLE: u32 = 12;
 /// The time of day was asked for; the path is that of the object whose code did.
 pub(super) const TIME: u32 = 13;
+
+/// The object of this number, the argument, listed names of directories; the path is its own.
+pub(super) const LISTER: u32 = 14;
 
 /// Where the records begin.
 #[must_use]

@@ -2,7 +2,7 @@
 
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
-use crate::libc::{self, Stat, c_char, c_int, c_long, nr};
+use crate::libc::{self, Stat, c_char, c_int, c_long, c_void, nr};
 use crate::{log, quietly, set_errno};
 
 /// The log, once it is open.
@@ -103,14 +103,37 @@ pub(crate) fn note(kind: u32, argument: u32, stat: Option<&Stat>, directory: c_i
 }
 
 /// Writes a record of what is open, by its own path. `errno` stays as it is.
-pub(crate) fn note_open(kind: u32, file: c_int) {
+pub(crate) fn note_open(kind: u32, argument: u32, file: c_int) {
     quietly(|| {
         let mut whole = [0_u8; 4096];
         match path_of(file, &mut whole) {
-            Some(length) => write(kind, 0, None, &whole[..length]),
+            Some(length) => write(kind, argument, None, &whole[..length]),
             None => flag(log::INCOMPLETE),
         }
     });
+}
+
+/// The objects whose asking was noted, by where each is loaded and what it asked for.
+static ASKED: [AtomicU64; 16] = [const { AtomicU64::new(0) }; 16];
+
+/// Writes a record of the object whose code asks for something: a macro, or the compiler itself. Gives a number for
+/// the object. `errno` stays as it is.
+pub(crate) fn note_caller(kind: u32, caller: *const c_void) -> u32 {
+    quietly(|| {
+        let mut found = libc::Object { path: core::ptr::null(), base: core::ptr::null(), rest: [core::ptr::null(); 2] };
+        // SAFETY: any address may be asked for; what is found is written.
+        let known = unsafe { libc::dladdr(caller, &raw mut found) } != 0 && !found.path.is_null();
+        // A base is the start of a page.
+        let number = (found.base as u64 >> 12) as u32;
+        let asker = found.base as u64 | u64::from(kind);
+        let slot = &ASKED[number.wrapping_add(kind) as usize % ASKED.len()];
+        if !known || slot.swap(asker, Ordering::Relaxed) != asker {
+            // SAFETY: the path of an object that is loaded is a string.
+            let path = if known { unsafe { core::slice::from_raw_parts(found.path.cast(), libc::strlen(found.path)) } } else { &[] };
+            write(kind, number, None, path);
+        }
+        number
+    })
 }
 
 /// A path beneath an open directory, by that directory's own path.

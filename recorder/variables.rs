@@ -5,7 +5,8 @@ use core::arch::naked_asm;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use crate::libc::{self, c_char, c_int, c_long, c_void};
-use crate::{log, quietly, record::write};
+use crate::record::{note_caller, write};
+use crate::{log, quietly};
 
 /// Names that were noted, by a hash of each. Some are asked for again and again; noting one twice does no
 /// harm.
@@ -50,29 +51,13 @@ macro_rules! getenv {
 }
 getenv!(getenv secure_getenv __secure_getenv);
 
-/// The objects whose asking for the time was noted, by where each is loaded.
-static TIMED: [AtomicU64; 16] = [const { AtomicU64::new(0) }; 16];
-
 /// A clock's time. That of day is noted, with the object whose code asks: a macro, or the compiler itself. How
 /// long things take is nobody's input.
 unsafe extern "C" fn time_of(clock: c_int, time: *mut c_long, caller: *const c_void) -> c_int {
     if clock == libc::CLOCK_REALTIME {
-        quietly(|| note_time(caller));
+        let _ = note_caller(log::TIME, caller);
     }
     crate::real!("clock_gettime" as fn(c_int, *mut c_long) -> c_int, clock, time)
-}
-
-fn note_time(caller: *const c_void) {
-    let mut found = libc::Object { path: core::ptr::null(), base: core::ptr::null(), rest: [core::ptr::null(); 2] };
-    // SAFETY: any address may be asked for; what is found is written.
-    let known = unsafe { libc::dladdr(caller, &raw mut found) } != 0 && !found.path.is_null();
-    let base = found.base as u64;
-    let slot = &TIMED[(base >> 12) as usize % TIMED.len()];
-    if !known || slot.swap(base, Ordering::Relaxed) != base {
-        // SAFETY: the path of an object that is loaded is a string.
-        let path = if known { unsafe { core::slice::from_raw_parts(found.path.cast(), libc::strlen(found.path)) } } else { &[] };
-        write(log::TIME, 0, None, path);
-    }
 }
 
 /// Hands on where it was called from.

@@ -28,6 +28,8 @@ pub struct Context<'a> {
     pub log: &'a Log,
     /// The local store.
     pub store: &'a Store,
+    /// How this program is run again elsewhere.
+    pub wrapper: &'a Path,
 }
 
 /// An invocation that is to be baked.

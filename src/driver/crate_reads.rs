@@ -2,6 +2,8 @@
 //! compiler expands the source and resolves all names, and reads what it will read in a whole compile of a library:
 //! sources, embedded files, other crates. Code is not made.
 //!
+//! Macros run while it does, and what they read, looked for and asked for is recorded as the compiler's own.
+//!
 //! That is a compile like another, and its result is kept in the local store: while nothing that it saw has
 //! changed, it is not run again. The artifact that the compiler is in stands for its identity.
 
@@ -108,19 +110,12 @@ impl Context<'_> {
         compiler: &ProcessTemplate,
         temporary: &Path,
     ) -> Result<CrateReads, Local> {
-        let loads_macros = |path: &OsString| Path::new(path).extension().is_some_and(|it| it == "so");
-        if invocation.externs.iter().filter_map(|other| other.path.as_ref()).any(loads_macros) {
-            return Err(unknowable());
-        }
         let file = temporary.join("reads.d");
         let call = CompilerCall { args: arguments(invocation, &file), ..call.clone() };
         let asked = rustc::parse(invocation.tool, &call.args, &parse::reader(self.world));
-        let program = Program {
-            digest: ToolchainDigest::of(format!("{compiler:?}").as_bytes()),
-            parts: Vec::new(),
-            absent: Vec::new(),
-        };
-        let prepared = self.name_crate(&call, asked, &program).map_err(of_aside)?;
+        let program = Program::vouched_for(ToolchainDigest::of(format!("{compiler:?}").as_bytes()));
+        let mut prepared = self.name_crate(&call, asked, &program).map_err(of_aside)?;
+        prepared.alone = true;
         let unit = name(&prepared, invocation);
         let reads =
             self.with_transport(&prepared, &mut |transport, job| ask(transport, &Job { unit, ..job }))?;
@@ -171,13 +166,16 @@ fn asked_now(transport: &LocalTransport<'_>, job: &Job<'_>) -> Result<(), Local>
             Err(Local::new("compile-failed", "the compiler will say why"))
         }
         Baked::Compiled { kept: Kept::NotRecorded, .. } => Err(unknowable()),
+        Baked::Compiled { kept: kept @ Kept::Timed, .. } => Err(Local::new("time-of-day", kept)),
+        Baked::Compiled { kept: kept @ Kept::RanPrograms, .. } => Err(Local::new("program", kept)),
+        Baked::Compiled { kept: kept @ Kept::WroteMore, .. } => Err(Local::new("wrote-more", kept)),
         Baked::Compiled { kept, .. } => Err(Local::new(UNLEARNED, kept)),
     }
 }
 
-/// Macros are told by who loads their libraries, and here nobody looks for that.
+/// What macros did can't be told, or not be done again elsewhere.
 fn unknowable() -> Local {
-    Local::new("macros", "libraries of macros run in the compiler, or it can't be recorded")
+    Local::new("macros", "what they do is not known, or can't be done elsewhere")
 }
 
 /// The compiler's arguments, with nothing to make but the dependency file.

@@ -14,7 +14,7 @@ use crate::planner::crates::{self, CrateInputs};
 use crate::planner::environment;
 use crate::planner::key::{FieldWriter, KeyHasher};
 use crate::preprocess::{FileFacts, Traits};
-use crate::recipe::digest::{BlobDigest, RecordName};
+use crate::recipe::digest::{BlobDigest, RecordName, ToolchainDigest};
 use crate::store::Remembered;
 use crate::toolchain::{self, Program};
 use crate::transport::{
@@ -35,6 +35,9 @@ pub(super) struct PreparedCrate<'a> {
     /// What there is to say of it without looking at a source.
     pub(super) explanation: Explanation,
     terminal: bool,
+    /// No other program may run beside the compiler, and no library be loaded with those of macros: it is asked
+    /// what it would read elsewhere, where neither is known.
+    pub(super) alone: bool,
 }
 
 impl Context<'_> {
@@ -105,7 +108,7 @@ impl Context<'_> {
         };
         let terminal = rustix::termios::isatty(rustix::stdio::stderr());
         let loader = program.loader().map(Path::to_owned);
-        Ok(PreparedCrate { call, invocation, loader, places, bound, explanation, terminal })
+        Ok(PreparedCrate { call, invocation, loader, places, bound, explanation, terminal, alone: false })
     }
 
     /// What can be refused before the compiler is looked at.
@@ -169,6 +172,12 @@ impl Context<'_> {
 
     /// Identifies what helped the compiler.
     fn helper(&self, prepared: &PreparedCrate<'_>, path: &Path, helper: Helper) -> Option<Program> {
+        if prepared.alone {
+            let alone = || self.world.read(path).is_ok_and(|bytes| toolchain::comes_alone(&bytes));
+            // A program that was let run is the compiler, for which its artifact stands.
+            let vouched = || Program::vouched_for(ToolchainDigest::of(b""));
+            return (helper == Helper::Program || alone()).then(vouched);
+        }
         let found = match (helper, &prepared.loader) {
             (Helper::Program, _) => toolchain::identify_helper(self.world, self, path),
             (Helper::Library, Some(loader)) => toolchain::identify_library(self.world, self, path, loader),
@@ -254,7 +263,8 @@ impl PreparedCrate<'_> {
         &'k self,
         program: &'k (dyn Fn(&Path, Helper) -> Option<Program> + Sync),
     ) -> CrateJob<'k> {
-        CrateJob { invocation: &self.invocation, places: &self.places, bound: &self.bound, program }
+        let Self { invocation, places, bound, alone, .. } = self;
+        CrateJob { invocation, places, bound, program, alone: *alone }
     }
 
     /// A mismatch in words, with paths as they are here.

@@ -64,7 +64,7 @@ fn spawn(
     let (program, argv0) = (call.program.as_path(), call.argv0.as_os_str());
     let driver = Driver { program, argv0, environment: world.environment(), stdin: None };
     let mut host = Host::reach(world, log, socket, call)?;
-    host.spare_preprocessing(wrapper);
+    host.take_wrapper(wrapper);
     let units: Vec<(&Unit, &OsStr)> = plan.units.iter().map(|unit| (unit, OsStr::new(""))).collect();
     let spawned = host.bake(Compile { driver, invocation: &invocation, directory: &directory }, &units);
     if let Some(signal) = world.interrupted() {

@@ -24,6 +24,7 @@ mod unit;
 mod who;
 
 use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
 
 pub use config::{Config, ConfigError};
 pub use context::{Context, Prepared};
@@ -79,15 +80,31 @@ pub fn run_with(world: &dyn World, config: &Config, call: &Call, sink: Sink<'_>)
         Called::Broken(message) => Ending::Broken(message),
         Called::Layout { compiler, sysroot } => layout::run(world, config, call, (compiler, &sysroot), sink),
         Called::Missing(name) => Ending::Missing(name),
-        Called::Compiler(call) => match compile(world, config, &call, sink) {
+        Called::Compiler(compiler) => match compile(world, config, (&compiler, &wrapper(call)), sink) {
             Some(exit) => Ending::Exit(exit),
-            None => Ending::Exec(call),
+            None => Ending::Exec(compiler),
         },
     }
 }
 
+/// How this program is run again elsewhere. A packed one is run as its loader, by a script that tells its own path.
+pub(super) fn wrapper(call: &Call) -> PathBuf {
+    let Call { executable, argv0, args: _ } = call;
+    let called = Path::new(argv0);
+    let packed = executable.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"ld-linux"));
+    if packed && called.is_absolute() { called.to_owned() } else { executable.clone() }
+}
+
 /// `None` when the real compiler is to be run as it was called.
-fn compile(world: &dyn World, config: &Config, call: &CompilerCall, sink: Sink<'_>) -> Option<Exit> {
+fn compile(
+    world: &dyn World,
+    config: &Config,
+    (call, wrapper): (&CompilerCall, &Path),
+    sink: Sink<'_>,
+) -> Option<Exit> {
+    if let Some(tool) = rust_tool_from_name(&call.argv0).filter(|_| role::is_ours(world)) {
+        return Some(role::run_crate(world, call, tool, sink));
+    }
     if config.disable {
         return None;
     }
@@ -102,7 +119,7 @@ fn compile(world: &dyn World, config: &Config, call: &CompilerCall, sink: Sink<'
             return None;
         }
     };
-    let context = Context { world, config, log: &log, store: &store };
+    let context = Context { world, config, log: &log, store: &store, wrapper };
     if let Some(tool) = rust_tool_from_name(&call.argv0) {
         return context.compile_crate(call, tool, sink);
     }

@@ -1,7 +1,10 @@
-//! The wrapper in a bake: it preprocesses a source, and leaves the mapped text and what the preprocessor saw.
+//! The wrapper in a bake: it preprocesses a source, and leaves the mapped text and what the preprocessor saw; or it
+//! compiles a crate ([`crates`]), and leaves beside it what the compiler saw.
 //!
 //! A text that another process may take for its own must be what its own preprocessor would give: so nothing is
 //! left where the preprocessor says something, asks for the time, fails, or where it is not known what it saw.
+
+mod crates;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -12,6 +15,7 @@ use std::path::Path;
 use super::told::{Looked, Told};
 use super::{CompilerCall, layout};
 use crate::argparse::Family;
+use crate::argparse::rustc::RustTool;
 use crate::manifest::{Digester, Knowledge, Learned, PlacedDigester, PlacedWorld};
 use crate::paths;
 use crate::planner::places::{Place, Places};
@@ -20,7 +24,7 @@ use crate::planner::tree::{INPUT, PLACES_VARIABLE, TEXT, TOLD};
 use crate::preprocess::{Driver, FileFacts, Outcome, Preprocessed, Rules, Scratch, may_mislead, preprocess};
 use crate::recipe::Symbol;
 use crate::recipe::digest::ArtifactHash;
-use crate::world::{Access, Exit, Recording, Stat, What, World};
+use crate::world::{Access, Exit, Recording, Sink, Stat, What, World};
 
 /// Whether this process is such a bake's.
 pub(super) fn is_ours(world: &dyn World) -> bool {
@@ -43,6 +47,21 @@ pub(super) fn run(world: &dyn World, call: &CompilerCall) -> Exit {
     let written = text.map_or(Ok(()), |text| std::fs::write(output.join(TEXT), text));
     let written = written.and_then(|()| std::fs::write(output.join(TOLD), Told::new(outcome).encode()));
     Exit::Code(i32::from(written.is_err()))
+}
+
+/// Compiles a crate. Fails where the compiler does, and where nothing can be told.
+pub(super) fn run_crate(world: &dyn World, call: &CompilerCall, tool: RustTool, sink: Sink<'_>) -> Exit {
+    let environment = world.environment();
+    let (Some(output), Some(listed)) = (environment.get("BRIOCHE_OUTPUT"), environment.get(PLACES_VARIABLE))
+    else {
+        return Exit::Code(1);
+    };
+    let (mapped, named) = places(listed.as_bytes());
+    let Some((exit, outcome)) = crates::compile(world, (call, tool), (&mapped, &named), sink) else {
+        return Exit::Code(1);
+    };
+    let written = std::fs::write(Path::new(output).join(TOLD), Told::new(outcome).encode());
+    if written.is_ok() { exit } else { Exit::Code(1) }
 }
 
 /// The text and what was seen, or why there is none.
@@ -119,19 +138,30 @@ fn seen(
     let access = |access: Access| Access { path: name(&access.path).into(), ..access };
     let accesses = of_preprocessor(family, recording.accesses).map(access).collect();
     let recording = Recording { accesses, ..recording };
+    let driver_aside = family == Family::Gcc;
+    let knowledge = Knowledge { started, driver_aside, directory: [Path::new(""); 2], variables: false };
+    seen_of(world, &recording, knowledge, named)
+}
+
+/// What a recording says was seen, by the names of places; its paths have these already.
+fn seen_of(
+    world: &dyn World,
+    recording: &Recording,
+    knowledge: Knowledge<'_>,
+    named: &paths::Places,
+) -> Result<Vec<u8>, String> {
+    let name = |path: &Path| OsString::from(OsStr::from_bytes(&named.name(path.as_os_str().as_bytes())));
     let pwd = world.environment().get("PWD").map_or(world.cwd(), Path::new);
     let (cwd, pwd) = (name(world.cwd()), name(pwd));
-    let knowledge = Knowledge {
-        started,
-        driver_aside: family == Family::Gcc,
-        directory: [Path::new(&cwd), Path::new(&pwd)],
-        variables: false,
-    };
+    let knowledge = Knowledge { directory: [Path::new(&cwd), Path::new(&pwd)], ..knowledge };
     let placed = PlacedWorld::new(world, named);
     let digester = PlacedDigester { digester: &Reads(world), places: named };
-    let learned = Learned::of(&placed, &digester, &recording, knowledge)
+    let learned = Learned::of(&placed, &digester, recording, knowledge)
         .map_err(|_| "what it saw can't be told".to_owned())?;
-    postcard::to_stdvec(&learned.seen().for_elsewhere()).map_err(|error| error.to_string())
+    let seen = learned.seen();
+    // rustc takes no file for another of the same bytes.
+    let seen = if knowledge.variables { seen.of_crate_for_elsewhere() } else { seen.for_elsewhere() };
+    postcard::to_stdvec(&seen).map_err(|error| error.to_string())
 }
 
 /// What the preprocessor itself did: of gcc's programs it is the one that read the most. What drivers and shells

@@ -16,6 +16,7 @@
 //! fails, or that has something to say, is compiled again here: only the compiler's own words for the original
 //! source reach the user.
 
+mod crate_tree;
 mod crates;
 mod spare;
 
@@ -113,7 +114,7 @@ pub(super) struct Host<'a> {
     places: Places,
     compiler: ProcessTemplate,
     search_path: Option<ProcessTemplate>,
-    /// The wrapper, where it may preprocess in a bake.
+    /// The wrapper, where it may run in a bake.
     wrapper: Option<ProcessTemplate>,
     platform: Platform,
     /// For texts on their way to the host and outputs on their way back.
@@ -198,8 +199,8 @@ impl<'a> Host<'a> {
         })
     }
 
-    /// Lets the preprocessor be spared, where the wrapper is in an artifact.
-    pub(super) fn spare_preprocessing(&mut self, wrapper: &Path) {
+    /// Lets the wrapper run in bakes, where it is in an artifact.
+    pub(super) fn take_wrapper(&mut self, wrapper: &Path) {
         self.wrapper = self.places.template(wrapper.as_os_str().as_bytes());
     }
 

@@ -71,7 +71,7 @@ pub fn plan(
     let reading = Config { read_only: true, ..config.clone() };
     let nowhere = Config { dir: Some("/nonexistent".into()), ..reading.clone() };
     let store = reading.open_store().or_else(|_| nowhere.open_store())?;
-    let context = Context { world, config: &config, log: &log, store: &store };
+    let context = Context { world, config: &config, log: &log, store: &store, wrapper: executable };
     if form == PlanForm::Recipe {
         return context.recipes(&asked).map_err(|aside| aside_error(&aside));
     }
@@ -119,7 +119,7 @@ pub fn explain(world: &dyn World, executable: &Path, command: &[OsString]) -> Re
     // What is told of earlier versions is kept; a store is not made for it.
     let there = config.dir.as_ref().is_some_and(|dir| world.stat(dir).is_ok());
     let store = Config { read_only: config.read_only || !there, ..config.clone() }.open_store()?;
-    let context = Context { world, config: &config, log: &log, store: &store };
+    let context = Context { world, config: &config, log: &log, store: &store, wrapper: executable };
     let explained = context.explain(&asked);
     Ok(explained.unwrap_or_else(|aside| format!("{}\n", aside_error(&aside))))
 }

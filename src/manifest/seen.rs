@@ -176,10 +176,37 @@ impl Seen<'_> {
         self
     }
 
+    /// The same of a crate: rustc takes no file for another of the same bytes.
+    #[must_use]
+    pub fn of_crate_for_elsewhere(self) -> Self {
+        let mut seen = self.for_elsewhere();
+        seen.files.iter_mut().for_each(|file| file.twin = None);
+        seen
+    }
+
     /// The files that were read, with their digests.
     #[must_use]
     pub fn files(&self) -> impl ExactSizeIterator<Item = (&Path, BlobDigest)> {
         self.files.iter().map(|file| (path(file.path), file.digest))
+    }
+
+    /// What was looked at and not read, what was on the way to something, and the directories in which something
+    /// was looked for.
+    pub fn present(&self) -> impl Iterator<Item = &Path> {
+        let present = self.present.iter().map(|present| path(present.path));
+        let searched = self.searched.iter().map(|searched| path(searched.path));
+        present.chain(self.plain.iter().map(|bytes| path(bytes))).chain(searched)
+    }
+
+    /// The links that were read, and the paths that lead over links and were resolved.
+    pub fn linked(&self) -> impl Iterator<Item = &Path> {
+        self.links.iter().chain(&self.resolved).map(|(bytes, _)| path(bytes))
+    }
+
+    /// The directories whose names were all asked for.
+    pub fn listed(&self) -> impl Iterator<Item = &Path> {
+        let lists = |searched: &&Searched<'_>| searched.listed.is_some_and(|listing| !listing.crates);
+        self.searched.iter().filter(lists).map(|searched| path(searched.path))
     }
 
     /// The variables of the environment that were asked for.

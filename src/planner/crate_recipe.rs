@@ -9,6 +9,9 @@
 //! so that one `--remap-path-prefix` from the bake's work directory to `/brioche` names all of them as text does.
 //! What stands in an input artifact is named in that, the compiler with its standard library first of all.
 //!
+//! Where macros run in the compiler, or it links, the wrapper stands before it, and leaves in the output what was seen, by the names
+//! of places ([`PLACES_VARIABLE`]).
+//!
 //! A path that is a whole value, of an option that takes one or of a variable that the source asks for, becomes
 //! the bake's own. A path anywhere else is the program's data and stays what it is.
 
@@ -19,13 +22,14 @@ use std::path::Path;
 
 use super::places::{Place, Places};
 use super::recipe::environment;
-use super::tree::work_directory;
-use crate::argparse::Refusal;
-use crate::argparse::rustc::{CrateArg, CrateInvocation, CrateRole, CrateType, Emit, RustTool};
+use super::tree::{INPUT, PLACES_VARIABLE, SYMBOLS, TOLD, work_directory};
+use crate::argparse::rustc::{CrateArg, CrateInvocation, CrateRole, Emit, RustTool};
+use crate::argparse::{Output, Refusal};
 use crate::paths::Located;
 use crate::recipe::digest::ArtifactHash;
 use crate::recipe::{
-    ByteString, Compile, Component, Platform, ProcessTemplate, Recipe, Symbol, Template, compile_process,
+    ByteString, Compile, Component, Platform, ProcessTemplate, Recipe, STDERR, STDOUT, Symbol, Template,
+    compile_process,
 };
 
 /// What the names of all places begin with.
@@ -59,11 +63,12 @@ pub fn suits(invocation: &CrateInvocation) -> Result<(), Refusal> {
     let target = invocation.target.as_ref().map(|target| target.as_bytes()).unwrap_or_default();
     match () {
         () if invocation.tool != RustTool::Rustc => because("lints", "more than the compiler is run"),
-        () if invocation.made() != [CrateType::Rlib] => {
-            because("crate-type", "a linker or macros are needed")
-        }
         () if invocation.incremental.is_some() => because("incremental", "the compiler keeps its own memory"),
         () if !invocation.emits.iter().all(plain) => because("emit", "other files than a library's are made"),
+        () if invocation.rpath => because("rpath", "the places of libraries are put into what is made"),
+        () if invocation.outputs.iter().any(is_reserved) => {
+            because("named-output", "a bake has a file of this name")
+        }
         () if invocation.output.is_some() => because("named-output", "what is made has a name of its own"),
         () if split => because("split-debuginfo", "debug information is put into files of its own"),
         () if invocation.native => because("native-processor", "the processor is this machine's"),
@@ -79,6 +84,12 @@ pub fn suits(invocation: &CrateInvocation) -> Result<(), Refusal> {
     }
 }
 
+/// Whether an output has the name of a file that the bake itself leaves.
+fn is_reserved(output: &Output) -> bool {
+    let name = Path::new(&output.path).file_name();
+    name.is_some_and(|name| [STDOUT, STDERR, TOLD].iter().any(|own| name == *own))
+}
+
 /// What a crate's recipe is made of.
 #[derive(Debug, Clone, Copy)]
 pub struct CrateRecipeInputs<'a> {
@@ -92,17 +103,33 @@ pub struct CrateRecipeInputs<'a> {
     pub cwd: &'a Path,
     /// The files that are read and in no input, by their absolute paths.
     pub files: &'a [(&'a Path, ArtifactHash)],
+    /// The directories that are looked at, beside those of the files.
+    pub directories: &'a [&'a Path],
+    /// Where macros run in the compiler, or it links: the path of the wrapper, which tells in the bake what is seen
+    /// there.
+    pub wrapper: Option<&'a ProcessTemplate>,
+    /// Variables that are lists of directories, by which a linker and its programs find things.
+    pub search_paths: &'a [(&'a str, &'a OsStr)],
     /// The variables that the compile asks for, and what they are set to.
     pub variables: &'a [(OsString, Option<OsString>)],
     /// The machine.
     pub platform: Platform,
 }
 
-/// The recipe of a crate. Its output has the crate's files under the names that they have where they are to go.
+/// A crate's recipe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CrateRecipe {
+    /// The recipe. Its output has the crate's files under the names that they have where they are to go.
+    pub recipe: Recipe,
+    /// The paths here of the places whose names the wrapper uses for what it tells, in order; none without it.
+    pub places: Vec<Vec<u8>>,
+}
+
+/// The recipe of a crate.
 ///
 /// # Errors
 /// When something has no place where it is baked.
-pub fn crate_recipe(inputs: &CrateRecipeInputs<'_>) -> Result<Recipe, Refusal> {
+pub fn crate_recipe(inputs: &CrateRecipeInputs<'_>) -> Result<CrateRecipe, Refusal> {
     let CrateRecipeInputs { invocation, compiler, places, platform, .. } = *inputs;
     let cwd = inputs.cwd.as_os_str();
     let outside = |path: &OsStr| Refusal::new("outside", path, "it is in no place that a recipe can name");
@@ -116,21 +143,63 @@ pub fn crate_recipe(inputs: &CrateRecipeInputs<'_>) -> Result<Recipe, Refusal> {
     let files: Vec<(&[u8], ArtifactHash)> =
         files.iter().map(|(path, file)| (path.as_slice(), *file)).collect();
     let current_dir = template(places, cwd.as_bytes()).ok_or_else(|| outside(cwd))?;
-    let env = variables(inputs)?;
+    let directories = inputs.directories.iter().map(|path| below(path.as_os_str()));
+    let directories: Vec<Vec<u8>> = directories.chain([Ok(directory)]).collect::<Result<_, Refusal>>()?;
+    let directories: Vec<&[u8]> = directories.iter().map(Vec::as_slice).collect();
+    let mut env = variables(inputs)?;
     let given = arguments(invocation, places)?;
-    let named = [compiler].into_iter().chain(&given).chain(env.values());
-    let mut args = remaps(named);
+    let search_paths = inputs.search_paths.iter();
+    env.extend(search_paths.map(|(name, path)| ((*name).into(), search_path(places, path))));
+    let named: Vec<&ProcessTemplate> = [compiler].into_iter().chain(&given).chain(env.values()).collect();
+    let mut args = remaps(&named);
+    let stands: Vec<&[u8]> = files.iter().map(|(path, _)| *path).chain(directories.iter().copied()).collect();
+    let (listed, known) = listed(places, &named, &stands);
     args.extend(given);
     args.push(Template::literal("--out-dir"));
     args.push(Template::symbol(Symbol::OutputPath));
-    Ok(compile_process(Compile {
-        compiler: compiler.clone(),
+    let (program, known) = match inputs.wrapper {
+        Some(wrapper) => {
+            args.insert(0, compiler.clone());
+            env.insert(PLACES_VARIABLE.into(), listed);
+            (wrapper, known)
+        }
+        None => (compiler, Vec::new()),
+    };
+    let recipe = compile_process(Compile {
+        compiler: program.clone(),
         args,
         env,
-        work_dir: work_directory(&files, &[&directory]),
+        work_dir: work_directory(&files, &directories),
         current_dir,
         platform,
-    }))
+    });
+    Ok(CrateRecipe { recipe, places: known })
+}
+
+/// What [`PLACES_VARIABLE`] holds, and the same places' paths here: of the places in which something stands, by its
+/// path in the tree, and of the inputs that are named.
+fn listed(places: &Places, named: &[&ProcessTemplate], stands: &[&[u8]]) -> (ProcessTemplate, Vec<Vec<u8>>) {
+    let is_used = |symbol: &Symbol| {
+        let own = Place::Symbol(*symbol).name().strip_prefix(TOP.as_bytes());
+        let own = own.and_then(|name| name.strip_prefix(b"/")).unwrap_or_default();
+        stands.iter().any(|path| matches!(path.strip_prefix(own), Some([] | [b'/', ..])))
+    };
+    let symbols = SYMBOLS.into_iter().filter(is_used);
+    let symbols = symbols.map(|symbol| (symbol.name(), Place::Symbol(symbol)));
+    let inputs = inputs_of(named).into_iter().filter_map(|input| match input {
+        Recipe::Proxy { recipe } => Some((INPUT, Place::Input(ArtifactHash::from_bytes(*recipe.as_bytes())))),
+        _ => None,
+    });
+    let mut list = ProcessTemplate::default();
+    let mut paths = Vec::new();
+    for (word, place) in symbols.chain(inputs) {
+        let path = places.path_of(&place);
+        if let Some((path, there)) = path.and_then(|path| Some((path, template(places, path)?))) {
+            list = list.then(format!("{word} ")).join(there).then("\n");
+            paths.push(path.to_vec());
+        }
+    }
+    (list, paths)
 }
 
 /// Where a path of the calling process is below the bake's work directory; `None` where it is not.
@@ -150,24 +219,36 @@ fn template(places: &Places, path: &[u8]) -> Option<ProcessTemplate> {
     tree_path(places, path).map(in_tree).or_else(|| places.template(path))
 }
 
+/// A list of directories where it is baked.
+fn search_path(places: &Places, path: &OsStr) -> ProcessTemplate {
+    let entries = path.as_bytes().split(|byte| *byte == b':');
+    let entries = entries.map(|entry| template(places, entry).unwrap_or_else(|| Template::literal(entry)));
+    entries.reduce(|list, entry| list.then(":").join(entry)).unwrap_or_default()
+}
+
 /// The options that give the bake's own places the names that text has for them. The user's own come after, and
 /// hold.
-fn remaps<'t>(named: impl Iterator<Item = &'t ProcessTemplate>) -> Vec<ProcessTemplate> {
+fn remaps(named: &[&ProcessTemplate]) -> Vec<ProcessTemplate> {
     let remap = |from: ProcessTemplate, to: &str| {
         Template::literal("--remap-path-prefix=").join(from).then(format!("={to}").into_bytes())
     };
     let mut all = vec![remap(Template::symbol(Symbol::WorkDir), TOP)];
-    let inputs = named.flat_map(|template| &template.components).filter_map(|component| match component {
-        Component::Input(recipe) => Some(recipe),
-        _ => None,
-    });
-    for input in inputs {
-        let option = remap(Template::input(input.clone()), &format!("{TOP}/inputs"));
-        if !all.contains(&option) {
-            all.push(option);
+    let input = |input: &Recipe| remap(Template::input(input.clone()), &format!("{TOP}/inputs"));
+    all.extend(inputs_of(named).into_iter().map(input));
+    all
+}
+
+/// The inputs that templates name, each once.
+fn inputs_of<'t>(named: &[&'t ProcessTemplate]) -> Vec<&'t Recipe> {
+    let mut inputs = Vec::new();
+    for component in named.iter().flat_map(|template| &template.components) {
+        if let Component::Input(input) = component
+            && !inputs.contains(&input)
+        {
+            inputs.push(input);
         }
     }
-    all
+    inputs
 }
 
 /// The arguments: all but where results go and how diagnostics look.
@@ -193,7 +274,7 @@ fn value(arg: &CrateArg, places: &Places) -> Result<ProcessTemplate, Refusal> {
     let first = memchr::memchr(b'=', value);
     let (front, path, rest) = match arg.name {
         "" | "linker" => (&b""[..], value, &b""[..]),
-        "--extern" => match first {
+        "--extern" | "link-arg" => match first {
             Some(at) => (&value[..=at], &value[at + 1..], &b""[..]),
             None => return Ok(Template::literal(value)),
         },

@@ -32,7 +32,7 @@ pub const TEXT: &str = "text";
 pub const TOLD: &str = "told";
 
 /// The symbols that are places, in the order in which they are named.
-const SYMBOLS: [Symbol; 5] =
+pub(super) const SYMBOLS: [Symbol; 5] =
     [Symbol::WorkDir, Symbol::HomeDir, Symbol::OutputPath, Symbol::TempDir, Symbol::ResourceDir];
 
 /// What a unit's preprocessing is made of.

@@ -19,6 +19,8 @@ use crate::world::{Stat, World};
 pub(super) struct Facts {
     interpreter: Option<Vec<u8>>,
     search: Vec<Vec<u8>>,
+    /// The libraries that it needs, by name (`DT_NEEDED`).
+    pub(super) needed: Vec<Vec<u8>>,
     /// A launcher of Brioche's: the program that it starts, its loader and its libraries stand
     /// elsewhere, named in data behind the ELF file's end.
     pub(super) packed: bool,
@@ -66,7 +68,7 @@ pub(super) fn facts(
 
 fn name(stat: &Stat) -> RecordName {
     let Stat { device, inode, mode: _, links: _, size, modified, changed } = *stat;
-    let mut encoding = Encoding::new("bakeplan elf facts 1");
+    let mut encoding = Encoding::new("bakeplan elf facts 2");
     encoding.number(device);
     encoding.number(inode);
     encoding.number(size);
@@ -75,7 +77,8 @@ fn name(stat: &Stat) -> RecordName {
     RecordName::of(encoding.bytes())
 }
 
-fn parse(bytes: &[u8]) -> Option<Facts> {
+/// The facts of a file of these bytes; `None` when it is no ELF file.
+pub(super) fn parse(bytes: &[u8]) -> Option<Facts> {
     let mut facts = match object::FileKind::parse(bytes).ok()? {
         object::FileKind::Elf32 => of::<elf::FileHeader32<Endianness>>(bytes)?,
         object::FileKind::Elf64 => of::<elf::FileHeader64<Endianness>>(bytes)?,
@@ -95,23 +98,30 @@ fn of<H: FileHeader<Endian = Endianness>>(bytes: &[u8]) -> Option<Facts> {
             facts.interpreter = Some(interpreter.to_vec());
         }
         if let Ok(Some(entries)) = segment.dynamic(endian, bytes) {
-            facts.search.extend(search_path::<H>(endian, bytes, segments, entries));
+            let texts = |tag| texts::<H>(endian, bytes, segments, entries, tag);
+            facts.needed.extend(texts(elf::DT_NEEDED).into_iter().map(<[u8]>::to_vec));
+            for tag in [elf::DT_RPATH, elf::DT_RUNPATH] {
+                let lists = texts(tag).into_iter().flat_map(|list| list.split(|byte| *byte == b':'));
+                facts.search.extend(lists.filter(|entry| !entry.is_empty()).map(<[u8]>::to_vec));
+            }
         }
     }
     Some(facts)
 }
 
-fn search_path<H: FileHeader>(
+/// The texts that the entries of a tag stand for.
+fn texts<'b, H: FileHeader>(
     endian: H::Endian,
-    bytes: &[u8],
+    bytes: &'b [u8],
     segments: &[H::ProgramHeader],
     entries: &[H::Dyn],
-) -> Vec<Vec<u8>> {
-    let value = |tag| {
-        let entry = entries.iter().find(|entry| entry.d_tag(endian) == tag)?;
-        Some(entry.val(endian))
+    tag: elf::DynamicTag,
+) -> Vec<&'b [u8]> {
+    let values = |tag| {
+        let entries = entries.iter().filter(move |entry| entry.d_tag(endian) == tag);
+        entries.map(|entry| entry.val(endian))
     };
-    let Some(strings) = value(elf::DT_STRTAB) else { return Vec::new() };
+    let Some(strings) = values(elf::DT_STRTAB).next() else { return Vec::new() };
     let text = |offset: u64| {
         let address = strings.checked_add(offset)?;
         let data = segments.iter().filter(|s| s.p_type(endian) == elf::PT_LOAD).find_map(|segment| {
@@ -120,12 +130,5 @@ fn search_path<H: FileHeader>(
         })?;
         data.split(|byte| *byte == 0).next()
     };
-    [elf::DT_RPATH, elf::DT_RUNPATH]
-        .into_iter()
-        .filter_map(value)
-        .filter_map(text)
-        .flat_map(|list| list.split(|byte| *byte == b':'))
-        .filter(|entry| !entry.is_empty())
-        .map(<[u8]>::to_vec)
-        .collect()
+    values(tag).filter_map(text).collect()
 }

@@ -16,7 +16,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::elf::Facts;
+use super::elf::{self, Facts};
 use super::error::ToolchainError;
 use super::probe::{self, Program};
 use super::search;
@@ -36,6 +36,24 @@ const CAPABILITIES: [&str; 8] = [
     "haswell",
     "atomics",
 ];
+
+/// The libraries that a compiler of glibc's world has loaded before it loads any of its own.
+const RUNTIME: [&[u8]; 7] = [
+    b"libc.so.6",
+    b"libdl.so.2",
+    b"libgcc_s.so.1",
+    b"libm.so.6",
+    b"libpthread.so.0",
+    b"librt.so.1",
+    b"libutil.so.1",
+];
+
+/// Whether a library of these bytes, loaded into a compiler, brings no other with it.
+#[must_use]
+pub fn comes_alone(bytes: &[u8]) -> bool {
+    let is_loaded = |name: &Vec<u8>| RUNTIME.contains(&name.as_slice()) || name.starts_with(b"ld-linux");
+    elf::parse(bytes).is_some_and(|facts| facts.needed.iter().all(is_loaded))
+}
 
 /// Adds a program and the libraries that it loads.
 ///

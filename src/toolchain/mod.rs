@@ -44,6 +44,7 @@ mod watch;
 
 pub use cpu::cpu_identity;
 pub use error::ToolchainError;
+pub use libraries::comes_alone;
 pub use memo::Memo;
 pub use program::{Program, identify_helper, identify_library, identify_program};
 pub use request::{Frontend, Part, Request, Toolchain};

@@ -9,23 +9,23 @@ use std::sync::Arc;
 
 use super::outputs::Written;
 use super::{CrateJob, Helper, Job, Kept, LocalTransport, TransportError};
-use crate::argparse::OutputKind;
 use crate::argparse::rustc::{RustTool, SearchKind, rust_tool_from_name};
-use crate::manifest::ALL_VARIABLES;
+use crate::argparse::{Output, OutputKind};
+use crate::manifest::{ALL_VARIABLES, Digester};
 use crate::paths::Spelling;
 use crate::planner::environment;
 use crate::preprocess::Traits;
 use crate::recipe::digest::BlobDigest;
 use crate::store::Staged;
-use crate::world::{Access, Recording, Transcript, What};
+use crate::world::{Access, Recording, Transcript, What, World};
 
 /// What else a recording says of a compile.
 #[derive(Default)]
-pub(super) struct Trail {
+pub(crate) struct Trail {
     /// Files that it left beside its outputs.
     further: Vec<PathBuf>,
     /// The places that it depends on, by their index.
-    pub(super) bound: Vec<(usize, Vec<u8>)>,
+    pub(crate) bound: Vec<(usize, Vec<u8>)>,
 }
 
 /// Where nothing that is found depends on where a build stands.
@@ -35,7 +35,7 @@ const SYSTEM: [&str; 8] = ["/usr", "/lib", "/lib64", "/bin", "/sbin", "/etc", "/
 const NOTIFICATION: &[u8] = b"{\"$message_type\":\"artifact\"";
 
 /// Whether what was said consists of artifact notifications alone, which say nothing of the source.
-pub(super) fn only_notifies(said: &[u8]) -> bool {
+pub(crate) fn only_notifies(said: &[u8]) -> bool {
     said.split_inclusive(|byte| *byte == b'\n').all(|line| line.starts_with(NOTIFICATION))
 }
 
@@ -89,6 +89,48 @@ impl CrateJob<'_> {
     }
 }
 
+/// A compile that was recorded.
+#[derive(Clone, Copy)]
+pub(crate) struct Compiled<'a> {
+    /// The machine, with places named.
+    pub(crate) world: &'a dyn World,
+    /// Gives the digests of what was read.
+    pub(crate) digester: &'a dyn Digester,
+    /// The crate.
+    pub(crate) krate: &'a CrateJob<'a>,
+    /// The compiler's file.
+    pub(crate) program: &'a Path,
+    /// The files that it leaves.
+    pub(crate) outputs: &'a [Output],
+}
+
+impl Compiled<'_> {
+    /// A recording in terms that hold for the next compile: by the places' names, without the compiler's own
+    /// memory and what it looks at in vain, with the programs that were run. Or why nothing can be kept.
+    pub(crate) fn adapted(&self, mut recording: Recording) -> Result<(Recording, Trail), Kept> {
+        let adapter = Adapter::new(self);
+        adapter.check_clock(&recording)?;
+        adapter.check_alone(&recording)?;
+        adapter.check_memory(&recording)?;
+        let mut trail = Trail { further: adapter.further(&recording)?, bound: Vec::new() };
+        trail.bound = adapter.beside(&recording);
+        let variables = adapter.variables(&recording);
+        let unasked = adapter.unasked(&variables);
+        let mut accesses = Vec::with_capacity(recording.accesses.len());
+        accesses.extend(adapter.shadows(&recording));
+        adapter.helpers(&recording, &mut accesses)?;
+        accesses.extend(adapter.lookups(&recording));
+        let listed = adapter.listed_by_macros(&mut recording);
+        for access in recording.accesses {
+            accesses.extend(adapter.access(access, &listed));
+        }
+        for access in &mut accesses {
+            adapter.name(access);
+        }
+        Ok((Recording { accesses, variables, unasked, clock: false, ..recording }, trail))
+    }
+}
+
 impl LocalTransport<'_> {
     /// A dependency file as it is written here.
     pub(super) fn dependencies_here(
@@ -113,38 +155,28 @@ impl LocalTransport<'_> {
         trail.further.iter().map(read).collect()
     }
 
-    /// A recording in terms that hold for the next compile: by the places' names, without the compiler's own
-    /// memory and what it looks at in vain, with the programs that were run. Or why nothing can be kept.
+    /// A recording in terms that hold for the next compile, or why nothing can be kept.
     pub(super) fn adapted(
         &self,
         job: &Job<'_>,
         krate: &CrateJob<'_>,
         recording: Recording,
     ) -> Result<(Recording, Trail), Kept> {
-        let adapter = Adapter::new(self, job, krate);
-        Adapter::check_clock(&recording)?;
-        adapter.check_memory(&recording)?;
-        let mut trail = Trail { further: adapter.further(&recording)?, bound: Vec::new() };
-        trail.bound = adapter.beside(&recording);
-        let variables = adapter.variables(&recording);
-        let unasked = adapter.unasked(&variables);
-        let mut accesses = Vec::with_capacity(recording.accesses.len());
-        accesses.extend(adapter.shadows(&recording));
-        adapter.helpers(&recording, &mut accesses)?;
-        accesses.extend(adapter.lookups(&recording));
-        for access in recording.accesses {
-            accesses.extend(adapter.access(access));
-        }
-        for access in &mut accesses {
-            adapter.name(access);
-        }
-        Ok((Recording { accesses, variables, unasked, clock: false, ..recording }, trail))
+        let compiled = Compiled {
+            world: self.world,
+            digester: self.digester,
+            krate,
+            program: &job.command.program,
+            outputs: &job.outputs,
+        };
+        compiled.adapted(recording)
     }
 }
 
 /// Turns a recording of one compile.
 struct Adapter<'a> {
-    transport: &'a LocalTransport<'a>,
+    world: &'a dyn World,
+    digester: &'a dyn Digester,
     krate: &'a CrateJob<'a>,
     /// The compiler's file.
     program: &'a Path,
@@ -157,21 +189,23 @@ struct Adapter<'a> {
 }
 
 impl<'a> Adapter<'a> {
-    fn new(transport: &'a LocalTransport<'a>, job: &'a Job<'_>, krate: &'a CrateJob<'a>) -> Self {
-        let absolute = |path: &OsString| transport.world.absolute(Path::new(path));
-        let dependencies = job.outputs.iter().find(|output| output.kind == OutputKind::Dependencies);
+    fn new(compiled: &Compiled<'a>) -> Self {
+        let Compiled { world, digester, krate, program, outputs } = *compiled;
+        let absolute = |path: &OsString| world.absolute(Path::new(path));
+        let dependencies = outputs.iter().find(|output| output.kind == OutputKind::Dependencies);
         Self {
-            transport,
+            world,
+            digester,
             krate,
-            program: &job.command.program,
-            outputs: job.outputs.iter().map(|output| absolute(&output.path)).collect(),
+            program,
+            outputs: outputs.iter().map(|output| absolute(&output.path)).collect(),
             incremental: krate.invocation.incremental.as_ref().map(absolute),
-            dependencies: dependencies.and_then(|output| transport.world.read(Path::new(&output.path)).ok()),
+            dependencies: dependencies.and_then(|output| world.read(Path::new(&output.path)).ok()),
         }
     }
 
     fn absolute(&self, path: &Path) -> PathBuf {
-        self.transport.world.absolute(path)
+        self.world.absolute(path)
     }
 
     /// What the compiler keeps for itself.
@@ -181,14 +215,34 @@ impl<'a> Adapter<'a> {
 
     /// Refuses what a macro may have made of the time. The compiler itself asks for it only to name sessions and
     /// reports of crashes.
-    fn check_clock(recording: &Recording) -> Result<(), Kept> {
-        let own = |object: &Path| {
-            let name = object.file_name().unwrap_or_default().as_bytes();
-            is_compiler(object)
-                || [&b"librustc_driver-"[..], b"libLLVM"].iter().any(|own| name.starts_with(own))
-        };
-        let timed = recording.timed.iter().any(|(program, object)| is_compiler(program) && !own(object));
-        if recording.clock || timed { Err(Kept::Timed) } else { Ok(()) }
+    fn check_clock(&self, recording: &Recording) -> Result<(), Kept> {
+        let mut timed = recording.timed.iter();
+        let macros = timed.any(|(program, object)| self.is_of_macros(program, object));
+        if recording.clock || macros { Err(Kept::Timed) } else { Ok(()) }
+    }
+
+    /// Whether code of this object in a program is that of macros in the compiler.
+    fn is_of_macros(&self, program: &Path, object: &Path) -> bool {
+        let name = object.file_name().unwrap_or_default().as_bytes();
+        let own = [&b"librustc_driver-"[..], b"libLLVM"].iter().any(|own| name.starts_with(own));
+        self.is_compiler(program) && !own && !self.is_compiler(object)
+    }
+
+    /// The directories that macros listed.
+    fn listed_by_macros(&self, recording: &mut Recording) -> BTreeSet<PathBuf> {
+        let listers = std::mem::take(&mut recording.listers).into_iter();
+        let macros = listers.filter(|(_, program, object)| {
+            self.is_of_macros(program, object.as_deref().unwrap_or(Path::new("")))
+        });
+        macros.map(|(directory, _, _)| directory).collect()
+    }
+
+    /// Refuses programs beside the compiler where none may run. A packed compiler is started by a script, as its
+    /// own loader.
+    fn check_alone(&self, recording: &Recording) -> Result<(), Kept> {
+        let starts = &recording.started;
+        let launched = starts.len() <= 1 && starts.iter().all(|program| self.is_own_loader(program));
+        if self.krate.alone && !launched { Err(Kept::RanPrograms) } else { Ok(()) }
     }
 
     /// Refuses what continued an earlier session: what is kept shall be what a fresh compile makes. A session
@@ -220,7 +274,7 @@ impl<'a> Adapter<'a> {
         for access in written {
             let path = self.absolute(&access.path);
             let known = self.outputs.contains(&path) || self.is_memory(&path) || further.contains(&path);
-            let Ok(stat) = self.transport.world.lstat(&path) else { continue };
+            let Ok(stat) = self.world.lstat(&path) else { continue };
             if known || path.starts_with("/dev") || path.starts_with("/proc") {
                 continue;
             }
@@ -242,7 +296,7 @@ impl<'a> Adapter<'a> {
     fn beside(&self, recording: &Recording) -> Vec<(usize, Vec<u8>)> {
         let places = self.krate.places;
         let mut bound = BTreeSet::new();
-        for access in recording.accesses.iter().filter(|access| is_compiler(&access.program)) {
+        for access in recording.accesses.iter().filter(|access| self.is_compiler(&access.program)) {
             let path = access.path.as_os_str().as_bytes();
             let outside = !access.path.is_absolute()
                 || access.path.starts_with(self.sysroot())
@@ -281,7 +335,7 @@ impl<'a> Adapter<'a> {
         let mut names = recording.variables.clone();
         let lists = |access: &Access| {
             let What::Read(stat) = access.what else { return false };
-            let facts = || self.transport.digester.facts(&access.path, &stat);
+            let facts = || self.digester.facts(&access.path, &stat);
             self.is_loaded(access) && facts().map_or(true, |facts| facts.traits.has(Traits::ENVIRONMENT))
         };
         if recording.accesses.iter().any(lists) {
@@ -294,9 +348,21 @@ impl<'a> Adapter<'a> {
     fn is_loaded(&self, access: &Access) -> bool {
         matches!(access.what, What::Read(_))
             && access.path.extension().is_some_and(|extension| extension == "so")
-            && is_compiler(&access.program)
+            && self.is_compiler(&access.program)
             && !access.path.starts_with(self.sysroot())
             && !self.outputs.contains(&self.absolute(&access.path))
+    }
+
+    /// Whether a program is the compiler itself; a macro runs in it.
+    fn is_compiler(&self, program: &Path) -> bool {
+        let tool = program.file_name().and_then(rust_tool_from_name);
+        matches!(tool, Some(RustTool::Rustc | RustTool::Clippy)) || self.is_own_loader(program)
+    }
+
+    /// Whether a program is the loader of a packed compiler, which is what such a compiler runs as.
+    fn is_own_loader(&self, program: &Path) -> bool {
+        let name = program.file_name().unwrap_or_default().as_bytes();
+        name.starts_with(b"ld-linux") && program.starts_with(self.sysroot())
     }
 
     /// Where the compiler's own libraries are.
@@ -315,7 +381,7 @@ impl<'a> Adapter<'a> {
             let program: &Arc<Path> = &program;
             let found = (self.krate.program)(program, helper).ok_or(Kept::NotRecorded)?;
             for part in &found.parts {
-                let stat = self.transport.world.stat(&part.path).map_err(|_| Kept::InputsChanged)?;
+                let stat = self.world.stat(&part.path).map_err(|_| Kept::InputsChanged)?;
                 let what = What::Read(stat);
                 accesses.push(Access { program: Arc::clone(program), path: part.path.clone(), what });
             }
@@ -327,14 +393,14 @@ impl<'a> Adapter<'a> {
 
     /// Where a program would have been found earlier on `PATH`.
     fn lookups(&self, recording: &Recording) -> Vec<Access> {
-        let environment = self.transport.world.environment();
+        let environment = self.world.environment();
         let path = environment.get("PATH").unwrap_or(OsStr::new("/bin:/usr/bin"));
         let names = recording.started.iter().filter(|name| !name.as_os_str().as_bytes().contains(&b'/'));
         let mut lookups = Vec::new();
         for name in names {
             for directory in path.as_bytes().split(|byte| *byte == b':') {
                 let place = Path::new(OsStr::from_bytes(directory)).join(name);
-                if self.transport.world.stat(&place).is_ok() {
+                if self.world.stat(&place).is_ok() {
                     break;
                 }
                 lookups.push(missing(&recording.program.as_path().into(), place));
@@ -361,14 +427,14 @@ impl<'a> Adapter<'a> {
             }
             let others = directories.iter().filter(|directory| **directory != parent);
             let others = others.map(|directory| directory.join(name));
-            let absent = others.filter(|path| self.transport.world.lstat(path).is_err());
+            let absent = others.filter(|path| self.world.lstat(path).is_err());
             shadows.extend(absent.map(|path| missing(&access.program, path)));
         }
         shadows
     }
 
-    /// One access as it matters for the next compile.
-    fn access(&self, access: Access) -> Option<Access> {
+    /// One access as it matters for the next compile. Of directories that macros list, all names count.
+    fn access(&self, access: Access, listed: &BTreeSet<PathBuf>) -> Option<Access> {
         let path = self.absolute(&access.path);
         if self.is_memory(&path) {
             return None;
@@ -381,11 +447,13 @@ impl<'a> Adapter<'a> {
             {
                 return None;
             }
-            What::Listed if is_compiler(&program) => match self.searched_as(&spelled) {
-                Some(SearchKind::Crates) => What::ListedCrates,
-                Some(SearchKind::Dependency | SearchKind::Native) => return None,
-                None => What::Listed,
-            },
+            What::Listed if self.is_compiler(&program) && !listed.contains(&spelled) => {
+                match self.searched_as(&spelled) {
+                    Some(SearchKind::Crates) => What::ListedCrates,
+                    Some(SearchKind::Dependency | SearchKind::Native) => return None,
+                    None => What::Listed,
+                }
+            }
             what => what,
         };
         Some(Access { program, path: spelled, what })
@@ -415,12 +483,6 @@ fn common(one: &[u8], other: &[u8]) -> usize {
     let parts = one.split(|byte| *byte == b'/').zip(other.split(|byte| *byte == b'/'));
     let same = parts.take_while(|(one, other)| one == other);
     same.map(|(part, _)| part.len() + 1).sum::<usize>().saturating_sub(1)
-}
-
-/// Whether a program is the compiler itself, by its name; a macro runs in it.
-fn is_compiler(program: &Path) -> bool {
-    let tool = program.file_name().and_then(rust_tool_from_name);
-    matches!(tool, Some(RustTool::Rustc | RustTool::Clippy))
 }
 
 fn missing(program: &Arc<Path>, path: PathBuf) -> Access {

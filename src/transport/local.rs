@@ -51,6 +51,13 @@ pub enum Direct {
 pub struct Reads {
     /// The files, by their absolute paths, with digests of their bytes.
     pub files: Vec<(PathBuf, BlobDigest)>,
+    /// What it looked at and did not read, what was on the way to something, and the directories in which it looked
+    /// for something.
+    pub present: Vec<PathBuf>,
+    /// The links that it read, or that a path led over that it resolved.
+    pub linked: Vec<PathBuf>,
+    /// The directories whose names it listed, but for those in which the compiler looks for crates.
+    pub listed: Vec<PathBuf>,
     /// The variables of the environment that it asked for, but for those that decide nothing.
     pub variables: Vec<OsString>,
 }
@@ -131,6 +138,9 @@ impl LocalTransport<'_> {
         let manifest = Manifest::decode(&bytes).unwrap_or_default();
         Ok(self.standing(job, &manifest).0.map(|(_, seen)| Reads {
             files: seen.files().map(|(path, digest)| (self.world.absolute(path), digest)).collect(),
+            present: seen.present().map(|path| self.world.absolute(path)).collect(),
+            linked: seen.linked().map(|path| self.world.absolute(path)).collect(),
+            listed: seen.listed().map(|path| self.world.absolute(path)).collect(),
             variables: seen.variables().map(OsStr::to_owned).collect(),
         }))
     }

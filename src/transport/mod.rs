@@ -1,7 +1,7 @@
 //! Where a compile is baked. A transport takes the proposal's three messages; a [`Job`] carries what each
 //! kind of transport needs.
 
-mod crates;
+pub(crate) mod crates;
 mod entry;
 mod local;
 mod outputs;
@@ -131,6 +131,8 @@ pub struct CrateJob<'a> {
     pub bound: &'a [usize],
     /// Identifies a program that the compiler ran, or a library of macros that it loaded.
     pub program: &'a (dyn Fn(&Path, Helper) -> Option<Program> + Sync),
+    /// No other program may run beside the compiler.
+    pub alone: bool,
 }
 
 /// The preprocessed text of a unit.
@@ -221,6 +223,8 @@ pub enum Kept {
     Continued,
     /// It wrote something else than results.
     WroteMore,
+    /// It ran programs, and was to run none.
+    RanPrograms,
     /// It is not known what it read.
     NotRecorded,
     /// It did not leave the files that it should.
@@ -247,6 +251,7 @@ impl std::fmt::Display for Kept {
             Self::Timed => "not stored: it asked for the time of day",
             Self::Continued => "not stored: it continued an earlier session",
             Self::WroteMore => "not stored: it wrote more than results",
+            Self::RanPrograms => "not stored: a macro ran a program",
             Self::NotRecorded => "not stored: it is not known what it read",
             Self::OutputMissing => "not stored: an output is missing",
             Self::Verified { same: true } => "compared with the stored result: the same",

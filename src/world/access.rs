@@ -26,6 +26,9 @@ pub struct Recording {
     /// The programs that asked for the time of day, each with the object in it whose code did: itself or a
     /// library.
     pub timed: Vec<(Arc<Path>, PathBuf)>,
+    /// The directories that were listed, each with the program and the object in it whose code did; none where that
+    /// is not known.
+    pub listers: Vec<(PathBuf, Arc<Path>, Option<PathBuf>)>,
     /// What was started, as it was asked for: by path, or by a name that is looked up on `PATH`.
     pub started: Vec<PathBuf>,
 }

@@ -164,6 +164,10 @@ struct Reader<'b> {
     expected: i64,
     /// The programs that used each path, and how.
     seen: FxHashSet<(u32, &'b [u8], u32)>,
+    /// The objects that list directories, by their numbers in each program.
+    listers: FxHashMap<(u32, u32), PathBuf>,
+    /// The directories that were listed, by which program, and the number of the object.
+    listed: Vec<(PathBuf, Arc<Path>, (u32, u32))>,
     recording: Recording,
 }
 
@@ -178,6 +182,8 @@ impl<'b> Reader<'b> {
             self.record(record, record.get(log::RECORD..log::RECORD + length)?)?;
             bytes = rest;
         }
+        let object = |(path, program, lister)| (path, program, self.listers.get(&lister).cloned());
+        self.recording.listers = self.listed.into_iter().map(object).collect();
         (self.expected == 0).then_some(self.recording)
     }
 
@@ -213,6 +219,15 @@ impl<'b> Reader<'b> {
                 let (_, program) = self.programs.get(&process)?;
                 distinct(&mut self.recording.timed, (Arc::clone(program), path()));
                 return Some(());
+            }
+            log::LISTER => {
+                let (index, _) = self.programs.get(&process)?;
+                self.listers.insert((*index, argument), path());
+                return Some(());
+            }
+            log::LISTED => {
+                let (index, program) = self.programs.get(&process)?;
+                distinct(&mut self.listed, (path(), Arc::clone(program), (*index, argument)));
             }
             _ => {}
         }

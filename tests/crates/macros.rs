@@ -125,6 +125,20 @@ fn a_directory_that_a_macro_lists_counts() {
     bench.hits(&line(USER));
 }
 
+/// Where the compiler looks for crates, only those of them count that it takes; to a macro all names may.
+#[test]
+fn a_directory_of_crates_that_a_macro_lists_counts() {
+    let bench = bench("macros::listed!()");
+    let user = format!("{USER} -L dependency=parts");
+    std::thread::sleep(std::time::Duration::from_millis(60));
+    bench.misses(&line(&user));
+    bench.hits(&line(&user));
+    bench.write("parts/two", "");
+    std::thread::sleep(std::time::Duration::from_millis(60));
+    bench.misses(&line(&user));
+    assert_eq!(said(&bench), "2");
+}
+
 #[test]
 fn what_a_macro_runs_counts() {
     let bench = bench("macros::run!()");

@@ -15,12 +15,23 @@ const BUILD: &str = r#"
 set -e
 export BRIOCHE_CC_LOG="$HOME/work/log"
 for rustc in "$HOME"/.local/share/brioche/locals/*/bin/rustc; do :; done
-compile() { "${rustc%/*}/brioche-cc" "$rustc" --crate-type lib --emit=dep-info,metadata,link -C debuginfo=2 "$@"; }
+cc() { "${rustc%/*}/brioche-cc" "$rustc" --emit=dep-info,metadata,link -C debuginfo=2 "$@"; }
+compile() { cc --crate-type lib "$@"; }
+link() { cc -C linker="${rustc%/*}/gcc" -C link-arg=--sysroot="${rustc%/*/*}/sysroot" --edition=2021 "$@"; }
+link --crate-type proc-macro --crate-name macros src/macros.rs
 compile --crate-name base "$HOME/work/src/base.rs"
 compile --crate-name top src/top.rs --edition=2021 --extern base=libbase.rmeta -L dependency="$HOME/work"
+compile --crate-name user src/user.rs --edition=2021 --extern macros=libmacros.so --cap-lints allow
+link --crate-type bin --crate-name main src/main.rs --extern user=libuser.rlib -L dependency=.
+for loader in "${rustc%/*/*}"/libexec/packed/ld-linux*; do :; done
+echo "says: $("$loader" --library-path "${loader%/*}/lib" ./main)"
 while read -r line; do echo "$line"; done <log
 while read -r line; do echo "$line"; done <base.d
 "#;
+
+const MACROS: &str = "extern crate proc_macro;\n#[proc_macro] pub fn told(_: proc_macro::TokenStream) -> \
+                      proc_macro::TokenStream { format!(\"{:?}\", std::fs::read_to_string(\"told\").unwrap())\
+                      .parse().unwrap() }\n";
 
 fn ok(command: &mut Command) -> String {
     let output = command.output().unwrap();
@@ -39,8 +50,7 @@ fn a_packed_rustc_bakes_crates_for_every_home() {
         command.current_dir(dir.path()).args(["--store", "store"]).args(args);
         command
     };
-    let pack =
-        ["pack-toolchain", "packed", "gcc", "--no-sysroot", "--program", rustc(), "--program", WRAPPER];
+    let pack = ["pack-toolchain", "packed", "gcc", "--program", rustc(), "--program", WRAPPER];
     ok(&mut host(&pack));
     let sysroot = ok(Command::new(dir.path().join("packed/bin/rustc")).args(["--print", "sysroot"]));
     assert_eq!(Path::new(sysroot.trim()), dir.path().join("packed/libexec/packed"));
@@ -54,6 +64,10 @@ fn a_packed_rustc_bakes_crates_for_every_home() {
     write("src/part.rs", "pub fn part<T: std::fmt::Debug>(x: T) -> String { format!(\"{x:?}\") }\n");
     write("src/motto", "a motto");
     write("src/top.rs", "pub fn top() -> String { base::part(base::MOTTO) }\n");
+    write("src/macros.rs", MACROS);
+    write("src/user.rs", "pub fn user() -> &'static str { macros::told!() }\n");
+    write("src/main.rs", "fn main() { print!(\"{}\", user::user()) }\n");
+    write("told", "what a macro tells");
     let build = |env: &str| {
         let said = ok(&mut host(&[
             "run",
@@ -72,16 +86,19 @@ fn a_packed_rustc_bakes_crates_for_every_home() {
         (said.matches("spawned: baked").count(), said.matches("spawned: hit").count(), home, said)
     };
     let (baked, hits, one, said) = build("A=1");
-    assert_eq!((baked, hits), (2, 0), "{said}");
+    assert_eq!((baked, hits), (5, 0), "{said}");
+    assert!(said.contains("says: what a macro tells"), "{said}");
     assert!(said.contains("libbase.rlib: /home/brioche-runner-"), "{said}");
     let (baked, hits, two, said) = build("A=2");
-    assert_eq!((baked, hits), (0, 2), "{said}");
+    assert_eq!((baked, hits), (0, 5), "{said}");
     assert_ne!(one, two, "another home");
     assert!(!said.contains(&one), "{said}");
     write("src/motto", "another motto");
     let (baked, hits, _, said) = build("A=1");
-    assert_eq!((baked, hits), (2, 0), "{said}");
+    assert_eq!((baked, hits), (2, 3), "{said}");
     write("src/top.rs", "pub fn top() -> String { base::part(7) }\n");
+    write("told", "something else");
     let (baked, hits, _, said) = build("A=1");
-    assert_eq!((baked, hits), (1, 1), "{said}");
+    assert_eq!((baked, hits), (3, 2), "{said}");
+    assert!(said.contains("says: something else"), "{said}");
 }

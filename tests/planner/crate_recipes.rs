@@ -1,11 +1,11 @@
 //! Crates as recipes: the same in all homes, and another for each thing that decides what is made.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use bakeplan::argparse::Refusal;
 use bakeplan::argparse::rustc::{CrateInvocation, RustTool, parse};
-use bakeplan::planner::crate_recipe::{CrateRecipeInputs, crate_recipe, suits};
+use bakeplan::planner::crate_recipe::{CrateRecipe, CrateRecipeInputs, crate_recipe, suits};
 use bakeplan::recipe::digest::ArtifactHash;
 use bakeplan::recipe::{Platform, Recipe};
 
@@ -36,6 +36,16 @@ fn recipe_of(
     source: ArtifactHash,
     variables: &[(&str, Option<&str>)],
 ) -> Result<Recipe, Refusal> {
+    made(line, hash, source, variables, false).map(|made| made.recipe)
+}
+
+fn made(
+    line: &str,
+    hash: &str,
+    source: ArtifactHash,
+    variables: &[(&str, Option<&str>)],
+    tells: bool,
+) -> Result<CrateRecipe, Refusal> {
     let places = places(hash, LIBRARY);
     let invocation = parsed(&filled(line, hash));
     suits(&invocation)?;
@@ -46,6 +56,11 @@ fn recipe_of(
         .iter()
         .map(|(name, value)| (name.into(), value.map(|value| filled(value, hash).into())))
         .collect();
+    let wrapper = places.template(filled("TOOLS/bin/brioche-cc", hash).as_bytes());
+    let search_path = filled("TOOLS/bin:HOME/work/bin:/usr/bin", hash);
+    let search_paths = [("PATH", OsStr::new(&search_path))];
+    let directory = filled("HOME/work/looked/at", hash);
+    let directories = [Path::new(&directory)];
     crate_recipe(&CrateRecipeInputs {
         invocation: &invocation,
         compiler: &compiler,
@@ -56,6 +71,9 @@ fn recipe_of(
             (Path::new(&files[1]), OTHER),
             (Path::new(&files[2]), OTHER),
         ],
+        directories: if tells { &directories } else { &[] },
+        wrapper: wrapper.as_ref().filter(|_| tells),
+        search_paths: if tells { &search_paths } else { &[] },
         variables: &variables,
         platform: Platform::X86_64Linux,
     })
@@ -68,6 +86,18 @@ fn recipe(line: &str, hash: &str) -> Recipe {
 #[test]
 fn its_form() {
     insta::assert_snapshot!(recipe(LINE, "aa").to_json());
+}
+
+/// Where the bake is to tell what is seen, the wrapper stands before the compiler and knows the places.
+#[test]
+fn its_form_where_the_bake_tells() {
+    let line = format!("{LINE} --crate-type bin -C link-arg=--sysroot=LIBRARY/sysroot");
+    let of = |hash| made(&line, hash, SOURCE, &[("FLAVOUR", Some("sweet"))], true).unwrap();
+    let CrateRecipe { recipe, places } = of("aa");
+    insta::assert_snapshot!(recipe.to_json());
+    assert_eq!(of("0123abcd").recipe, recipe);
+    let paths = ["HOME/work", "HOME", "TOOLS", "LIBRARY"].map(|path| filled(path, "aa").into_bytes());
+    assert_eq!(places, paths);
 }
 
 #[test]
@@ -125,8 +155,8 @@ fn what_has_no_place_is_refused() {
         assert_eq!(token(LINE, &[(name, None)]), "environment", "{name}");
     }
     for (more, expected) in [
-        ("--crate-type proc-macro", "crate-type"),
-        ("--test", "crate-type"),
+        ("--crate-type bin --crate-name told -C extra-filename=", "named-output"),
+        ("-C rpath", "rpath"),
         ("-C incremental=x", "incremental"),
         ("-o x", "named-output"),
         ("--emit=link=x", "emit"),

@@ -13,10 +13,12 @@ use crate::crates::rustc;
 use crate::support::WRAPPER;
 
 /// An outer process with a home, in which cargo builds a workspace.
-struct Home {
+pub struct Home {
     directory: tempfile::TempDir,
     server: Option<Server>,
-    engine: &'static Engine,
+    pub engine: &'static Engine,
+    /// Where the wrapper is, and the linker if there is one.
+    bin: PathBuf,
 }
 
 const FILES: [(&str, &str); 7] = [
@@ -49,16 +51,8 @@ const FILES: [(&str, &str); 7] = [
 ];
 
 impl Home {
-    fn new(engine: &'static Engine) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        for name in ["home/work", "tmp", "s"] {
-            std::fs::create_dir_all(directory.path().join(name)).unwrap();
-        }
-        let home = directory.path().join("home");
-        let toolchain = Path::new(rustc()).parent().unwrap().parent().unwrap().to_owned();
-        let outer = Outer { engine, toolchain, home, temp: directory.path().join("tmp") };
-        let server = serve(Options::new(directory.path().join("s/host")), Arc::new(outer)).unwrap();
-        let home = Self { directory, server: Some(server), engine };
+    pub fn new(engine: &'static Engine) -> Self {
+        let home = Self::with(engine, None);
         for (name, text) in FILES {
             home.write(name, text);
         }
@@ -66,11 +60,40 @@ impl Home {
         home
     }
 
-    fn work(&self) -> PathBuf {
+    /// Without a workspace; with a linker and the wrapper in this input.
+    pub fn with(engine: &'static Engine, linker: Option<&Path>) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        for name in ["home/work", "tmp", "s"] {
+            std::fs::create_dir_all(directory.path().join(name)).unwrap();
+        }
+        let home = directory.path().join("home");
+        let toolchain = Path::new(rustc()).parent().unwrap().parent().unwrap().to_owned();
+        let own = directory.path().join("wrappers");
+        let bin = linker.map_or(own.clone(), |linker| linker.join("bin"));
+        if linker.is_none() {
+            std::fs::create_dir(&own).unwrap();
+            let wrapper = own.join("brioche-cc");
+            std::fs::hard_link(WRAPPER, &wrapper)
+                .or_else(|_| std::fs::copy(WRAPPER, &wrapper).map(drop))
+                .unwrap();
+        }
+        let wrappers = linker.map_or(own, Path::to_owned);
+        let temp = directory.path().join("tmp");
+        let outer = Outer { engine, toolchain, wrappers: Some(wrappers), home, temp };
+        let server = serve(Options::new(directory.path().join("s/host")), Arc::new(outer)).unwrap();
+        Self { directory, server: Some(server), engine, bin }
+    }
+
+    /// The wrapper, in an input of its own.
+    pub fn wrapper(&self) -> Command {
+        self.command(self.bin.join("brioche-cc"))
+    }
+
+    pub fn work(&self) -> PathBuf {
         self.directory.path().join("home/work")
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub fn write(&self, name: &str, text: &str) {
         let path = self.work().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         // Cargo compares times.
@@ -78,13 +101,13 @@ impl Home {
         std::fs::write(path, text).unwrap();
     }
 
-    fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+    pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let bin = Path::new(rustc()).parent().unwrap();
         let mut command = Command::new(program);
         command
             .current_dir(self.work())
             .env_clear()
-            .env("PATH", format!("{}:/usr/bin:/bin", bin.display()))
+            .env("PATH", format!("{}:{}:/usr/bin:/bin", bin.display(), self.bin.display()))
             .env("HOME", self.directory.path().join("home"))
             .env("TMPDIR", self.directory.path().join("tmp"))
             .env("CARGO_INCREMENTAL", "0")
@@ -96,9 +119,10 @@ impl Home {
     }
 
     /// `cargo ARGS…` through the wrapper.
-    fn cargo(&self, line: &str) -> Command {
+    pub fn cargo(&self, line: &str) -> Command {
         let mut command = self.command(Path::new(rustc()).with_file_name("cargo"));
-        command.args(line.split(' ')).arg("--offline").env("RUSTC_WRAPPER", WRAPPER);
+        let wrapper = self.wrapper();
+        command.args(line.split(' ')).arg("--offline").env("RUSTC_WRAPPER", wrapper.get_program());
         command
     }
 
@@ -123,7 +147,7 @@ impl Home {
         std::fs::remove_dir_all(self.work().join("target")).unwrap();
     }
 
-    fn log(&self) -> String {
+    pub fn log(&self) -> String {
         std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
     }
 
@@ -139,7 +163,7 @@ impl Home {
     }
 }
 
-fn text(bytes: &[u8]) -> String {
+pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
@@ -277,7 +301,7 @@ fn cargo_is_told_what_the_compiler_tells() {
     assert!(bare.0.contains("unused variable") && bare.0.contains("artifact"), "{}", bare.0);
     for bakes in [1, 0] {
         let before = home.engine.counts();
-        assert_eq!(told(home.command(WRAPPER).arg(rustc())), bare, "{}", home.log());
+        assert_eq!(told(home.wrapper().arg(rustc())), bare, "{}", home.log());
         let after = home.engine.counts();
         assert_eq!((after.0 - before.0) - (after.1 - before.1), bakes, "{}", home.log());
     }
@@ -289,14 +313,14 @@ fn the_recipe_is_explained() {
     let home = Home::new(engine());
     let words = ["top/src/part.rs", "--crate-type", "lib", "--crate-name", "part"];
     let explained = |more: &[&str]| {
-        let mut command = home.command(WRAPPER);
+        let mut command = home.wrapper();
         text(&command.args(["--explain", "--", rustc()]).args(words).args(more).output().unwrap().stdout)
     };
     let place = format!("p=\"{}\"", home.work().display());
     // There is no store yet, and to explain makes none.
     let told = explained(&[]);
     assert!(told.contains("once the compiler has told what it reads"), "{told}");
-    assert!(home.command(WRAPPER).arg(rustc()).args(words).status().unwrap().success());
+    assert!(home.wrapper().arg(rustc()).args(words).status().unwrap().success());
     let told = explained(&[]);
     assert!(told.contains("    shape      tree\n    input      1 files"), "{told}");
     let asked = home.engine.asked.lock().unwrap()[0].0.hash();
@@ -318,8 +342,9 @@ fn what_is_not_baked_is_compiled_here() {
         ("bake-failed", "bad.rs --crate-type lib"),
         ("holds-place", "place.rs --crate-type lib --emit=dep-info,link"),
         ("holds-place", "place.rs --crate-type lib"),
-        ("crate-type", "good.rs --crate-type bin"),
-        ("crate-type", "good.rs --crate-type lib,cdylib"),
+        ("linker", "good.rs --crate-type bin"),
+        ("linker", "good.rs --crate-type lib,cdylib"),
+        ("rpath", "good.rs --crate-type lib -C rpath"),
         ("incremental", "good.rs --crate-type lib -C incremental=memory"),
         ("native-processor", "good.rs --crate-type lib -C target-cpu=native"),
         ("native-library", "good.rs --crate-type lib -l c"),
@@ -340,7 +365,7 @@ fn what_is_not_baked_is_compiled_here() {
         };
         let bare = run(&mut home.command(rustc()));
         let _ = std::fs::remove_file(home.directory.path().join("log"));
-        let wrapped = run(home.command(WRAPPER).arg(rustc()));
+        let wrapped = run(home.wrapper().arg(rustc()));
         assert!(wrapped == bare, "{line}: {} {}", wrapped.1, bare.1);
         assert!(home.log().contains(&format!("here ({token})")), "{line}: {}", home.log());
     }
@@ -380,32 +405,6 @@ fn a_host_that_ends_while_it_bakes_does_no_harm() {
     assert!(child.wait().unwrap().success(), "{}", home.log());
     assert_eq!(home.libraries().len(), 4);
     assert!(home.log().contains("base: here (host-"), "{}", home.log());
-}
-
-/// What macros of the build read can't be told from outside: they run where the compiler is called.
-#[test]
-fn crates_with_macros_are_compiled_here() {
-    let home = Home::new(engine());
-    home.write(
-        "m.rs",
-        "extern crate proc_macro;\n#[proc_macro] pub fn one(_: proc_macro::TokenStream) -> \
-                        proc_macro::TokenStream { \"1\".parse().unwrap() }\n",
-    );
-    home.write("a.rs", "pub use m::one;\npub fn a() -> u32 { m::one!() }\n");
-    home.write("b.rs", "pub fn b() -> u32 { a::a() }\n");
-    let cap = "--edition=2021 --crate-type";
-    for (line, spawned) in [
-        (format!("m.rs {cap} proc-macro"), false),
-        (format!("a.rs {cap} lib --extern m=libm.so"), false),
-        (format!("b.rs {cap} lib --extern a=liba.rlib -L ."), false),
-    ] {
-        for _ in 0..2 {
-            let output = home.command(WRAPPER).arg(rustc()).args(line.split_whitespace()).output().unwrap();
-            assert!(output.status.success(), "{}", text(&output.stderr));
-        }
-        assert_eq!(home.log().contains("spawned"), spawned, "{line}: {}", home.log());
-    }
-    assert!(home.log().contains("here (macros)"), "{}", home.log());
 }
 
 /// Every kind of crate in one workspace: some are baked, the others compiled here, and what comes of it is what comes

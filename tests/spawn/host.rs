@@ -17,6 +17,9 @@ use bakeplan::transport::wire::{Delivered, Finished, Input, Inputs, WireError};
 /// The artifact that stands for the toolchain.
 pub const TOOLCHAIN: ArtifactHash = ArtifactHash::from_bytes([7; 32]);
 
+/// The artifact that stands for the wrapper's.
+pub const WRAPPERS: ArtifactHash = ArtifactHash::from_bytes([8; 32]);
+
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trouble {
@@ -72,6 +75,8 @@ pub struct Outer {
     pub engine: &'static Engine,
     /// The toolchain as the process sees it.
     pub toolchain: PathBuf,
+    /// The wrapper's directory, where that is in an artifact of its own.
+    pub wrappers: Option<PathBuf>,
     pub home: PathBuf,
     pub temp: PathBuf,
 }
@@ -84,8 +89,11 @@ impl Session for Outer {
             ("work_dir", bytes(&self.home.join("work"))),
             ("temp_dir", bytes(&self.temp)),
         ];
+        let input = |artifact, path: &PathBuf| Input { artifact, path: bytes(path) };
+        let toolchain = input(TOOLCHAIN, &self.toolchain);
+        let wrappers = self.wrappers.iter().map(|path| input(WRAPPERS, path));
         Ok(Inputs {
-            artifacts: vec![Input { artifact: TOOLCHAIN, path: bytes(&self.toolchain) }],
+            artifacts: [toolchain].into_iter().chain(wrappers).collect(),
             symbols: symbols.into_iter().map(|(name, path)| (name.to_owned(), path)).collect(),
             recipe: None,
         })
@@ -243,8 +251,10 @@ impl Outer {
             let component = |component: &Component<Recipe>| match component {
                 Component::Literal(bytes) => bytes.as_os_str().to_str().unwrap().to_owned(),
                 Component::Input(Recipe::Proxy { recipe }) => {
-                    assert_eq!(recipe.to_string(), TOOLCHAIN.to_string());
-                    self.toolchain.display().to_string()
+                    let of = |artifact: ArtifactHash| recipe.to_string() == artifact.to_string();
+                    assert!(of(TOOLCHAIN) || of(WRAPPERS), "{recipe}");
+                    let wrappers = self.wrappers.as_ref().filter(|_| of(WRAPPERS));
+                    wrappers.unwrap_or(&self.toolchain).display().to_string()
                 }
                 Component::Symbol(Symbol::WorkDir) => work.display().to_string(),
                 Component::Symbol(Symbol::OutputPath) => output.display().to_string(),
@@ -263,8 +273,8 @@ impl Outer {
         let status = Command::new(fill(&process.command))
             .args(process.args.iter().map(fill))
             .env_clear()
-            .envs(env)
             .env("PATH", "/usr/bin:/bin")
+            .envs(env)
             .current_dir(fill(&process.current_dir))
             .status()
             .map_err(|error| error.to_string())?;

@@ -3,6 +3,8 @@
 mod crates;
 mod host;
 mod layout;
+mod links;
+mod macros;
 mod mapping;
 mod prefix;
 mod spared;
@@ -52,7 +54,7 @@ impl Process {
         std::fs::write(&real, format!("#!/bin/sh\nexec /usr/bin/{compiler} \"$@\"\n")).unwrap();
         std::fs::set_permissions(&real, std::fs::Permissions::from_mode(0o755)).unwrap();
         let temp = directory.path().join("tmp");
-        let outer = Outer { engine, toolchain, home, temp };
+        let outer = Outer { engine, toolchain, wrappers: None, home, temp };
         let server = serve(Options::new(directory.path().join("s/host")), Arc::new(outer)).unwrap();
         Self { directory, _server: server, engine }
     }

@@ -248,6 +248,13 @@ impl CrateInvocation {
         if self.test || self.types.is_empty() { &[CrateType::Bin] } else { &self.types }
     }
 
+    /// Whether more than a library for other crates is made: what the other crates hold is put together, mostly by a
+    /// linker.
+    #[must_use]
+    pub fn links(&self) -> bool {
+        self.emits(Emit::Link) && self.made().iter().any(|made| *made != CrateType::Rlib)
+    }
+
     /// Whether this kind of file is asked for.
     #[must_use]
     pub fn emits(&self, emit: Emit) -> bool {

@@ -8,17 +8,17 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use super::crate_tree::CrateTree;
 use super::{Host, Local, Spawned, commit};
 use crate::argparse::rustc::{CrateInvocation, CrateRole};
 use crate::argparse::{Output, OutputKind, Refusal};
 use crate::driver::crate_reads::{CrateReads, CrateRules, UNLEARNED};
 use crate::driver::crates::subject;
 use crate::driver::{CompilerCall, Context};
-use crate::paths::{Spelling, lexical};
-use crate::planner::crate_recipe::{CrateRecipeInputs, TOP, crate_recipe, suits};
-use crate::planner::places::Place;
+use crate::paths::Spelling;
+use crate::planner::crate_recipe::{CrateRecipe, CrateRecipeInputs, TOP, crate_recipe, suits};
 use crate::recipe::digest::ArtifactHash;
-use crate::recipe::{Artifact, File, Recipe, STDERR, STDOUT};
+use crate::recipe::{Recipe, STDERR, STDOUT};
 use crate::store::Staged;
 use crate::transport::Habits;
 use crate::transport::placing::placement;
@@ -26,11 +26,18 @@ use crate::transport::socket::BakeRequest;
 use crate::transport::wire::{Delivered, Finished};
 use crate::world::{Exit, Stream, Transcript};
 
-/// Where a compiler reads what is of the machine, to be loaded itself.
-const MACHINE: [&str; 8] = ["/usr", "/lib", "/lib64", "/bin", "/etc", "/proc", "/sys", "/dev"];
+/// The variables by which a linker and its programs find things. cargo sets the second one for every compile.
+const SEARCH_PATHS: [&str; 2] = ["PATH", "LD_LIBRARY_PATH"];
 
 /// How an artifact notification begins, and what follows the path.
 const NOTIFICATION: (&[u8], &[u8]) = (b"{\"$message_type\":\"artifact\",\"artifact\":\"", b"\",\"emit\":");
+
+/// A host, and what a crate's bake would take.
+struct Asked<'a> {
+    host: Host<'a>,
+    reads: CrateReads,
+    tree: CrateTree,
+}
 
 impl Context<'_> {
     /// Has a host bake a crate, where one is there; `None` where that is not done.
@@ -60,11 +67,9 @@ impl Context<'_> {
         invocation: &CrateInvocation,
         socket: &Path,
     ) -> Result<(Spawned, Transcript), Local> {
-        suits(invocation).map_err(|refusal| refused(&refusal))?;
-        let mut host = Host::reach(self.world, self.log, socket, call)?;
-        let reads = self.crate_reads(call, invocation, &host.compiler, host.temporary.path())?;
-        let files = host.given(&host.tree_files(&reads)?)?;
-        let recipe = host.crate_recipe(invocation, &reads, &files)?;
+        let Asked { mut host, reads, tree } = self.asked_crate(call, invocation, socket)?;
+        let files = host.given(&tree.files)?;
+        let CrateRecipe { recipe, places } = host.crate_recipe(invocation, &reads, &tree, &files)?;
         if let Some(data) = host.data(b"", &recipe).first() {
             let line = format_args!("program data keeps it from hitting elsewhere: {data}");
             self.log.line(self.world, subject(invocation).display(), line);
@@ -72,9 +77,28 @@ impl Context<'_> {
         let delivery = host.temporary.path().join("output");
         let request = BakeRequest { recipe: &recipe, output: Some(&delivery), detached: false };
         match host.client.bake(request, &mut |_, _, _| ())? {
-            Finished::Succeeded(delivered) => host.finish_crate(invocation, &reads, (delivered, &delivery)),
+            Finished::Succeeded(delivered) => {
+                host.sees_the_same(&tree, &places, &delivery)?;
+                host.finish_crate(invocation, &reads, (delivered, &delivery))
+            }
             Finished::Failed { why } => Err(Local::new("bake-failed", why)),
         }
+    }
+
+    /// Reaches the host, and learns what a crate's bake would take.
+    fn asked_crate(
+        &self,
+        call: &CompilerCall,
+        invocation: &CrateInvocation,
+        socket: &Path,
+    ) -> Result<Asked<'_>, Local> {
+        suits(invocation).map_err(|refusal| refused(&refusal))?;
+        let mut host = Host::reach(self.world, self.log, socket, call)?;
+        host.take_wrapper(self.wrapper);
+        host.has_linker(invocation)?;
+        let reads = self.crate_reads(call, invocation, &host.compiler, host.temporary.path())?;
+        let tree = host.crate_tree(invocation, &reads)?;
+        Ok(Asked { host, reads, tree })
     }
 
     /// The recipe of a crate that a host would be asked for, how many files it takes, and its program data. The host
@@ -85,16 +109,14 @@ impl Context<'_> {
         invocation: &CrateInvocation,
         socket: &Path,
     ) -> Result<(Recipe, usize, Vec<String>), Local> {
-        suits(invocation).map_err(|refusal| refused(&refusal))?;
-        let host = Host::reach(self.world, self.log, socket, call)?;
-        let reads = self.crate_reads(call, invocation, &host.compiler, host.temporary.path())?;
+        let Asked { host, reads, tree } = self.asked_crate(call, invocation, socket)?;
         let mut files = Vec::new();
-        for (path, [plain, executable]) in host.tree_files(&reads)? {
-            let stat = self.world.stat(&path).map_err(|error| Local::new(UNLEARNED, error))?;
+        for (path, [plain, executable]) in &tree.files {
+            let stat = self.world.stat(path).map_err(|error| Local::new(UNLEARNED, error))?;
             let artifact = if stat.mode & 0o100 == 0 { plain } else { executable };
-            files.push((path, artifact));
+            files.push((path.clone(), *artifact));
         }
-        let recipe = host.crate_recipe(invocation, &reads, &files)?;
+        let recipe = host.crate_recipe(invocation, &reads, &tree, &files)?.recipe;
         let data = host.data(b"", &recipe);
         Ok((recipe, files.len(), data))
     }
@@ -124,45 +146,27 @@ impl Host<'_> {
         &self,
         invocation: &CrateInvocation,
         reads: &CrateReads,
+        tree: &CrateTree,
         files: &[(PathBuf, ArtifactHash)],
-    ) -> Result<Recipe, Local> {
+    ) -> Result<CrateRecipe, Local> {
         let files: Vec<_> = files.iter().map(|(path, artifact)| (path.as_path(), *artifact)).collect();
+        let directories: Vec<&Path> = tree.directories.iter().map(PathBuf::as_path).collect();
+        let named = |name: &'static str| Some((name, self.world.environment().get(name)?));
+        let search_paths: Vec<_> =
+            SEARCH_PATHS.into_iter().filter(|_| invocation.links()).filter_map(named).collect();
         let recipe = crate_recipe(&CrateRecipeInputs {
             invocation,
             compiler: &self.compiler,
             places: &self.places,
             cwd: self.world.cwd(),
             files: &files,
+            directories: &directories,
+            wrapper: self.wrapper.as_ref().filter(|_| tree.tells),
+            search_paths: &search_paths,
             variables: &self.variables(reads)?,
             platform: self.platform,
         });
         recipe.map_err(|refusal| refused(&refusal))
-    }
-
-    /// The files that stand in no input, and which artifacts they may be: those of the bytes that the compiler saw.
-    fn tree_files(&self, reads: &CrateReads) -> Result<Vec<(PathBuf, [ArtifactHash; 2])>, Local> {
-        let sources: Vec<PathBuf> =
-            reads.rules.sources().map(|source| self.world.absolute(&source)).collect();
-        let mut files = Vec::new();
-        for (path, digest) in &reads.reads.files {
-            let plain = lexical(path);
-            match self.places.locate(plain.as_os_str().as_bytes()).map(|located| located.root) {
-                Some(Place::Input(_)) => continue,
-                None if is_machines(&plain) && !sources.contains(path) => continue,
-                _ => {}
-            }
-            // A link on the way may make `..` lead elsewhere.
-            let real = self.world.canonicalize(path).ok();
-            if real.is_none() || real != self.world.canonicalize(&plain).ok() {
-                return Err(Local::new("outside", format_args!("{} leads elsewhere", path.display())));
-            }
-            let artifacts =
-                [false, true].map(|executable| Artifact::File(File::new(*digest, executable)).hash());
-            if files.iter().all(|(other, _)| *other != plain) {
-                files.push((plain, artifacts));
-            }
-        }
-        Ok(files)
     }
 
     /// The variables that are asked for: by the source, and by the compiler where they decide something.
@@ -217,8 +221,10 @@ impl Host<'_> {
         }
         let stage = |(output, bytes): Made<'_>| {
             let path = self.world.absolute(Path::new(&output.path));
+            let executable = self.world.stat(&delivery.join(file_name(output)));
+            let executable = executable.is_ok_and(|stat| stat.mode & 0o100 != 0);
             let staged = placement(self.world, Habits::Rustc, output.kind, &path)
-                .and_then(|how| Staged::of(bytes, &path, false, how).map_err(Into::into));
+                .and_then(|how| Staged::of(bytes, &path, executable, how).map_err(Into::into));
             staged.map_err(|error| Local::new(error.token(), error))
         };
         let staged = results.into_iter().map(stage).collect::<Result<_, Local>>()?;
@@ -271,12 +277,6 @@ fn refused(refusal: &Refusal) -> Local {
     let Refusal { token, argument, why } = refusal;
     let why = if argument.is_empty() { why.to_string() } else { format!("{why}: {}", argument.display()) };
     Local::new(token, why)
-}
-
-/// Whether a file is of the machine and no crate.
-fn is_machines(path: &Path) -> bool {
-    let is_crate = path.extension().is_some_and(|extension| extension == "rlib" || extension == "rmeta");
-    !is_crate && MACHINE.iter().any(|place| path.starts_with(place))
 }
 
 /// The output whose file has this name.

@@ -1,0 +1,213 @@
+//! What a crate's bake has in its work directory, and whether macros saw there what they would see here.
+//!
+//! A compiler without macros reads what it is told to read. A macro may make something of anything: of a file's mere
+//! presence, of what it finds above its package, of a path that some file names. So where macros were loaded, what
+//! they looked at stands in the tree as well, and the bake is recorded, too; and so it is where a linker runs, of which
+//! nothing is known beforehand. It tells what it saw ([`Told`]), and all
+//! of that is looked up here before its result is taken: what was read has the same bytes here, what was not found is
+//! not here, variables have the same values. A compile that sees the same makes the same.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::{Host, Local};
+use crate::argparse::rustc::{CrateInvocation, CrateType};
+use crate::driver::crate_reads::{CrateReads, UNLEARNED};
+use crate::driver::told::Told;
+use crate::paths::{self, lexical};
+use crate::planner::places::Place;
+use crate::planner::tree::TOLD;
+use crate::recipe::digest::{ArtifactHash, BlobDigest};
+use crate::recipe::{Artifact, File, Recipe};
+
+/// Where a compiler reads what is of the machine, to be loaded itself.
+const MACHINE: [&str; 8] = ["/usr", "/lib", "/lib64", "/bin", "/etc", "/proc", "/sys", "/dev"];
+
+/// What a crate's bake has in its work directory.
+pub(super) struct CrateTree {
+    /// The files that stand in no input, and which artifacts they may be: those of the bytes that the compiler saw.
+    pub(super) files: Vec<(PathBuf, [ArtifactHash; 2])>,
+    /// The directories that were looked at.
+    pub(super) directories: Vec<PathBuf>,
+    /// Whether the bake is to tell what was seen.
+    pub(super) tells: bool,
+}
+
+/// The linker, where the command names none.
+const LINKER: &str = "cc";
+
+impl Host<'_> {
+    /// Makes sure that the linker, where one is needed, is in an input: a bake has no other.
+    pub(super) fn has_linker(&self, invocation: &CrateInvocation) -> Result<(), Local> {
+        let own = [CrateType::Rlib, CrateType::Staticlib];
+        if !invocation.links() || invocation.made().iter().all(|made| own.contains(made)) {
+            return Ok(());
+        }
+        let said = invocation.args.iter().rev().find(|arg| arg.name == "linker");
+        let name = said.map_or(OsStr::new(LINKER), |arg| arg.value.as_os_str());
+        let found = if name.as_bytes().contains(&b'/') {
+            Some(self.world.absolute(Path::new(name)))
+        } else {
+            let path = self.world.environment().get("PATH").unwrap_or_default();
+            let entries = path.as_bytes().split(|byte| *byte == b':').map(OsStr::from_bytes);
+            let is_program = |path: &PathBuf| self.world.stat(path).is_ok_and(|stat| stat.mode & 0o111 != 0);
+            entries.map(|entry| self.world.absolute(Path::new(entry)).join(name)).find(is_program)
+        };
+        match found.and_then(|path| self.place(&path)) {
+            Some(Place::Input(_)) => Ok(()),
+            _ => Err(Local::new("linker", format_args!("{} is in no input", name.display()))),
+        }
+    }
+
+    /// The tree of what a crate reads.
+    pub(super) fn crate_tree(
+        &self,
+        invocation: &CrateInvocation,
+        reads: &CrateReads,
+    ) -> Result<CrateTree, Local> {
+        let macros = reads.reads.files.iter().any(|(path, _)| self.is_of_macros(path));
+        let tells = macros || invocation.links();
+        if tells && self.wrapper.is_none() {
+            let token = if macros { "macros" } else { "crate-type" };
+            return Err(Local::new(token, "the wrapper is in no input, to tell what is seen in a bake"));
+        }
+        let mut tree = CrateTree { files: Vec::new(), directories: Vec::new(), tells };
+        let sources: Vec<PathBuf> =
+            reads.rules.sources().map(|source| self.world.absolute(&source)).collect();
+        for (path, digest) in &reads.reads.files {
+            let plain = lexical(path);
+            match self.place(&plain) {
+                Some(Place::Input(_)) => continue,
+                None if !macros && is_machines(&plain) && !sources.contains(path) => continue,
+                _ => {}
+            }
+            // A link on the way may make `..` lead elsewhere.
+            let real = self.world.canonicalize(path).ok();
+            if real.is_none() || real != self.world.canonicalize(&plain).ok() {
+                return Err(Local::new("outside", format_args!("{} leads elsewhere", path.display())));
+            }
+            tree.add_file(plain, *digest);
+        }
+        if tells {
+            self.add_what_was_seen(invocation, reads, &mut tree)?;
+        }
+        if invocation.links() {
+            self.add_libraries(&mut tree)?;
+        }
+        Ok(tree)
+    }
+
+    /// Adds the crates of which only the metadata was read: a link takes what is beside that.
+    fn add_libraries(&self, tree: &mut CrateTree) -> Result<(), Local> {
+        let read = tree.files.iter().map(|(path, _)| path);
+        let metadata = read.filter(|path| path.extension().is_some_and(|extension| extension == "rmeta"));
+        let beside: Vec<PathBuf> = metadata.map(|path| path.with_extension("rlib")).collect();
+        for path in beside.into_iter().filter(|path| self.world.stat(path).is_ok()) {
+            self.add_present(path, tree)?;
+        }
+        Ok(())
+    }
+
+    /// Adds a file that was not read.
+    fn add_present(&self, path: PathBuf, tree: &mut CrateTree) -> Result<(), Local> {
+        let gone = |error| Local::new(UNLEARNED, format!("{}: {error}", path.display()));
+        let digest = BlobDigest::of(&self.world.read(&path).map_err(gone)?);
+        tree.add_file(path, digest);
+        Ok(())
+    }
+
+    /// Adds what was looked at, and the directories in which crates and programs are looked for.
+    fn add_what_was_seen(
+        &self,
+        invocation: &CrateInvocation,
+        reads: &CrateReads,
+        tree: &mut CrateTree,
+    ) -> Result<(), Local> {
+        let is_elsewhere = |path: &&PathBuf| !matches!(self.place(path), Some(Place::Input(_)));
+        if let Some(listed) = reads.reads.listed.iter().find(is_elsewhere) {
+            return Err(Local::new(
+                "listed",
+                format_args!("the names in {} were asked for", listed.display()),
+            ));
+        }
+        if let Some(link) = reads.reads.linked.iter().find(is_elsewhere) {
+            return Err(Local::new("link", format_args!("{} leads over a link", link.display())));
+        }
+        let path = self.world.environment().get("PATH").filter(|_| invocation.links()).unwrap_or_default();
+        let programs = path.as_bytes().split(|byte| *byte == b':').map(OsStr::from_bytes);
+        let crates = invocation.searches.iter().map(|search| search.path.as_os_str());
+        let searched = crates.chain(programs).map(|path| self.world.absolute(Path::new(path)));
+        for path in reads.reads.present.iter().cloned().chain(searched) {
+            let plain = lexical(&path);
+            // What is in no place stands in the bake as it does here, or the bake tells that it doesn't.
+            let Some(Place::Symbol(_)) = self.place(&plain) else { continue };
+            let Ok(stat) = self.world.stat(&plain) else { continue };
+            if stat.is_dir() {
+                tree.directories.push(plain);
+            } else if stat.is_file() {
+                self.add_present(plain, tree)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes sure that the compiler, macros and the linker would see here what they saw in the bake.
+    pub(super) fn sees_the_same(
+        &self,
+        tree: &CrateTree,
+        places: &[Vec<u8>],
+        delivery: &Path,
+    ) -> Result<(), Local> {
+        if !tree.tells {
+            return Ok(());
+        }
+        let untold = || Local::new("output-missing", "the bake does not tell what was seen");
+        let told = self.world.read(&delivery.join(TOLD)).ok().and_then(|bytes| Told::decode(&bytes));
+        let looked = told.ok_or_else(untold)?.outcome.map_err(|why| Local::new("seen-otherwise", why))?;
+        let named = paths::Places::new(places.iter().map(|path| OsStr::from_bytes(path)));
+        // What is in an input that the recipe names is the same there, and so is what the host was given.
+        let is_given = |path: &Path| {
+            let place = self.place(path).filter(|place| matches!(place, Place::Input(_)));
+            let input = place.and_then(|place| self.places.path_of(&place));
+            let is_named = input.is_some_and(|input| places.iter().any(|place| place == input));
+            is_named || tree.files.iter().any(|(given, _)| given == path)
+        };
+        looked.holds(self.world, &named, &is_given).map_err(|mismatch| {
+            let path = named.path(mismatch.path()).unwrap_or_else(|| mismatch.path().into());
+            Local::new("seen-otherwise", format_args!("{} {}", mismatch.token(), path.display()))
+        })
+    }
+
+    /// Whether a file is a library that the compiler may have loaded, so that macros in it ran.
+    fn is_of_macros(&self, path: &Path) -> bool {
+        let is_library = path.extension().is_some_and(|extension| extension == "so");
+        is_library && self.place(path).is_none_or(|place| !self.is_compilers(&place))
+    }
+
+    /// Whether a place is the input that the compiler is in.
+    fn is_compilers(&self, place: &Place) -> bool {
+        let Place::Input(artifact) = place else { return false };
+        let artifact = Recipe::Proxy { recipe: (*artifact).into() };
+        self.compiler.inputs().any(|input| *input == artifact)
+    }
+
+    fn place(&self, path: &Path) -> Option<Place> {
+        self.places.locate(path.as_os_str().as_bytes()).map(|located| *located.root)
+    }
+}
+
+impl CrateTree {
+    fn add_file(&mut self, path: PathBuf, digest: BlobDigest) {
+        if self.files.iter().all(|(other, _)| *other != path) {
+            let artifact = |executable| Artifact::File(File::new(digest, executable)).hash();
+            self.files.push((path, [false, true].map(artifact)));
+        }
+    }
+}
+
+/// Whether a file is of the machine and no crate.
+fn is_machines(path: &Path) -> bool {
+    let is_crate = path.extension().is_some_and(|extension| extension == "rlib" || extension == "rmeta");
+    !is_crate && MACHINE.iter().any(|place| path.starts_with(place))
+}
