@@ -37,7 +37,8 @@ impl Socket {
         // Two servers that find a stale socket together would each remove the other's new one.
         let _lock = lock(directory).map_err(ServeError::io("lock", directory))?;
         clear(path)?;
-        Self::put(path, &directory.join(format!(".{}.socket", process::id()))).map_err(ServeError::io("bind", path))
+        Self::put(path, &directory.join(format!(".{}.socket", process::id())))
+            .map_err(ServeError::io("bind", path))
     }
 
     /// Binds under a name aside, and gives the socket its own once it listens: whoever sees it can connect.
