@@ -291,7 +291,7 @@ impl Digester for CrateDigester<'_> {
             return Ok(FileFacts { digest, traits: Traits(traits), layout });
         }
         let read_at = context.world.now();
-        let facts = FileFacts::of_no_text(&context.world.read(path)?);
+        let facts = FileFacts::of_no_text(&mut context.world.open(path)?)?;
         let remembered = Remembered { digest: facts.digest, traits: facts.traits.0, layout: facts.layout };
         if !context.world.stat(path)?.same_content(stat) {
             return Err(io::Error::other("it changed while it was read"));
