@@ -89,7 +89,7 @@ impl Context<'_> {
         let cwd = self.world.cwd();
         let out_dir = self.world.environment().get("OUT_DIR");
         let places = crates::places(&invocation, cwd, out_dir);
-        let bound = crates::bound(&invocation, &places, cwd, out_dir);
+        let bound = crates::bound(&invocation, &places, cwd);
         let inputs = CrateInputs {
             invocation: &invocation,
             toolchain: program.digest,
