@@ -235,7 +235,7 @@ class Ours:
         shutil.rmtree(store, ignore_errors=True)
 
     def decided(self, run):
-        """What a run's compiles came to: how many hit, and what the others are, with how many."""
+        """What a run's compiles came to: which hit, and what the others are, with how many."""
         log = self.variables["BRIOCHE_CC_LOG"]
         with open(log, "w", encoding="utf-8"):
             pass
@@ -256,12 +256,12 @@ class Ours:
             if "prints-information" not in decision and not decision.startswith(("hit", "linked")):
                 what = f"{os.path.basename(subject)}: {decision.split(', exit')[0].split(' (-')[0]}"
                 others[what] = others.get(what, 0) + 1
-        hits = sum(decision.startswith("hit") for decision in decisions.values())
+        hits = [f"{subject}:" for (_, subject), decision in decisions.items() if decision.startswith("hit")]
         return value, hits, others
 
 
 def is_rustc(what):
-    """Whether something that did not hit is a compile of rustc's."""
+    """Whether a decision is about a compile of rustc's."""
     return not what.startswith(("cc:", "c++:")) and ".c:" not in what
 
 
@@ -294,18 +294,22 @@ def transparent(builder, wrapper, mode):
     builder.failures += [f"{mode}: elsewhere not as bare: {name}" for name in strange]
     if again or more:
         builder.failures.append(f"{mode}: something was left to do: {again} {more}")
-    compiles = hits + sum(others.values())
-    if sum(count for what, count in others.items() if is_rustc(what)) * 50 > compiles:
-        builder.failures.append(f"{mode}: too few hits: {others}")
+    if not stable or not hits:
+        builder.failures.append(f"{mode}: nothing was made")
+    compiles = len(hits) + sum(others.values())
+    wanting = sum(count for what, count in others.items() if is_rustc(what))
+    of_rustc = sum(map(is_rustc, hits)) + wanting
+    if wanting * 50 > of_rustc:
+        builder.failures.append(f"{mode}: too few of rustc's hit: {of_rustc - wanting} of {of_rustc}, {others}")
     unstable = sorted(set(made[0]) - set(stable))
     print(f"{mode}: unstable: {unstable}\n{mode}: elsewhere: {missed}", file=sys.stderr, flush=True)
     print("\n".join(builder.failures), file=sys.stderr, flush=True)
     base = tuple(map(min, zip(*bare)))
     listed = ", ".join(f"{what}{f' ({count})' if count > 1 else ''}" for what, count in sorted(others.items()))
     return (
-        f"| {mode} | {base[0]:.1f} / {base[1]:.1f} | {parts(cold, base)} | {parts(warm, base)} | {compiles} | {hits} "
+        f"| {mode} | {base[0]:.1f} / {base[1]:.1f} | {parts(cold, base)} | {parts(warm, base)} | {compiles} | {len(hits)} "
         f"| {listed or 'none'} | {len(made[0])} / {len(stable)} / {len(wrong)} / {len(unlike)} "
-        f"| {parts(elsewhere, base)}, {there} of {there + sum(missed.values())} | {size(ours.store):.0f} |"
+        f"| {parts(elsewhere, base)}, {len(there)} of {len(there) + sum(missed.values())} | {size(ours.store):.0f} |"
     )
 
 
@@ -369,7 +373,8 @@ def main():
     wrapper = os.path.abspath(options.wrapper)
     builder = Builder(os.path.abspath(options.scratch))
     root = os.path.join(builder.scratch, "checkout")
-    for variable in ("RUSTC_WRAPPER", "CC", "RUSTFLAGS"):
+    # What would send results elsewhere, or change them.
+    for variable in ("RUSTC_WRAPPER", "CC", "RUSTFLAGS", "CARGO_TARGET_DIR", "CARGO_INCREMENTAL"):
         os.environ.pop(variable, None)
     write(root, options.light)
     subprocess.run(["cargo", "fetch"], cwd=root, check=True, capture_output=True)
