@@ -199,7 +199,7 @@ impl Memo for Context<'_> {
             return Ok(digest);
         }
         let read_at = self.world.now();
-        let digest = BlobDigest::of(&self.world.read(path)?);
+        let digest = BlobDigest::of_all(&mut self.world.open(path)?)?;
         // Its text was not looked at, so that it may mention anything.
         let remembered = Remembered { digest, traits: u32::MAX, layout: u64::MAX };
         if self.world.stat(path).is_ok_and(|after| after.same_content(stat)) {

@@ -92,7 +92,7 @@ impl Context<'_> {
         let cwd = self.world.cwd();
         let out_dir = self.world.environment().get("OUT_DIR");
         let places = crates::places(&invocation, cwd, out_dir);
-        let bound = crates::bound(&invocation, &places, cwd, out_dir);
+        let bound = crates::bound(&invocation, &places, cwd);
         let inputs = CrateInputs {
             invocation: &invocation,
             toolchain: program.digest,
@@ -301,7 +301,7 @@ impl Digester for CrateDigester<'_> {
             return Ok(FileFacts { digest, traits: Traits(traits), layout });
         }
         let read_at = context.world.now();
-        let facts = FileFacts::of_no_text(&context.world.read(path)?);
+        let facts = FileFacts::of_no_text(&mut context.world.open(path)?)?;
         let remembered = Remembered { digest: facts.digest, traits: facts.traits.0, layout: facts.layout };
         if !context.world.stat(path)?.same_content(stat) {
             return Err(io::Error::other("it changed while it was read"));

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::Digester;
 use crate::paths::{Places, Spelling};
 use crate::preprocess::FileFacts;
-use crate::world::{Command, Environment, Exit, Recording, Redirect, Sink, Stat, World};
+use crate::world::{Command, Environment, Exit, Parts, Recording, Redirect, Sink, Stat, World};
 
 /// Another world, in which some directories have [names](Places): it takes names for paths, and tells
 /// variables and resolved links by them. What has no name is what it is.
@@ -55,6 +55,10 @@ impl World for PlacedWorld<'_> {
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         self.world.read(&self.path(path)?)
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn Parts>> {
+        self.world.open(&self.path(path)?)
     }
 
     fn stat(&self, path: &Path) -> io::Result<Stat> {

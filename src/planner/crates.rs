@@ -19,7 +19,7 @@
 //! | the linker and all programs that were run, with their libraries, by content | they make the result |
 //! | the names of crates in `-L` directories where crates are searched for by name | another one could be taken |
 //! | variables that the compiler or a macro asked for, with their values (`env!`, `std::env::var`); all variables where a macro lists them | |
-//! | the places that the result holds, or depends on: of the working directory, where metadata or debug information is made and it is not remapped; of any directory whose name stands in a result, or near which a macro reached something that is not below it | |
+//! | the places that the result holds, or depends on: of the working directory, where metadata or debug information is made and it is not remapped; of any directory whose name stands in a result, or may where it can't be searched, or near which a macro reached something that is not below it | |
 //!
 //! Left out on purpose:
 //!
@@ -128,12 +128,7 @@ pub fn places(invocation: &CrateInvocation, cwd: &Path, out_dir: Option<&OsStr>)
 
 /// The places, by their index, on which a result depends whatever its bytes show.
 #[must_use]
-pub fn bound(
-    invocation: &CrateInvocation,
-    places: &Places,
-    cwd: &Path,
-    out_dir: Option<&OsStr>,
-) -> Vec<usize> {
+pub fn bound(invocation: &CrateInvocation, places: &Places, cwd: &Path) -> Vec<usize> {
     if invocation.rpath {
         return (0..places.directories().len()).collect();
     }
@@ -141,7 +136,5 @@ pub fn bound(
         || invocation.emits(Emit::Link) && invocation.made().iter().copied().any(CrateType::has_metadata);
     let remapped = invocation.remaps.iter().any(|(from, _)| cwd.starts_with(from));
     let holds_cwd = (metadata || invocation.debug) && !remapped || invocation.opaque;
-    let cwd = places.index(cwd.as_os_str()).filter(|_| holds_cwd);
-    let out_dir = out_dir.filter(|_| invocation.opaque).and_then(|directory| places.index(directory));
-    cwd.into_iter().chain(out_dir).collect()
+    places.index(cwd.as_os_str()).filter(|_| holds_cwd).into_iter().collect()
 }

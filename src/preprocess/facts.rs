@@ -1,6 +1,8 @@
 //! What a file's bytes say beside their digest: the things that preprocessed text does not show, but a
 //! compile of the original source can.
 
+use std::io::{self, Read};
+
 use memchr::memmem;
 use serde::{Deserialize, Serialize};
 
@@ -62,18 +64,32 @@ impl FileFacts {
 impl FileFacts {
     /// The facts of bytes that no preprocessor reads: what they mention is not looked for, so that they may
     /// mention anything, but for what a library can do.
-    #[must_use]
-    pub fn of_no_text(bytes: &[u8]) -> Self {
-        let left_out = if lists_environment(bytes) { 0 } else { Traits::ENVIRONMENT.0 };
-        Self { digest: BlobDigest::of(bytes), traits: Traits(!left_out), layout: u64::MAX }
+    ///
+    /// # Errors
+    /// When they can't be read.
+    pub fn of_no_text(file: &mut dyn Read) -> io::Result<Self> {
+        let mut start = Vec::new();
+        file.take(ELF.len() as u64).read_to_end(&mut start)?;
+        // Only a library's symbols must be there as a whole.
+        let (digest, lists) = if start == ELF {
+            file.read_to_end(&mut start)?;
+            (BlobDigest::of(&start), lists_environment(&start))
+        } else {
+            (BlobDigest::of_all(&mut start.as_slice().chain(file))?, false)
+        };
+        let left_out = if lists { 0 } else { Traits::ENVIRONMENT.0 };
+        Ok(Self { digest, traits: Traits(!left_out), layout: u64::MAX })
     }
 }
+
+/// How libraries and programs begin.
+const ELF: &[u8] = b"\x7fELF";
 
 /// Whether a shared library holds Rust's `std::env::vars`, which is left out of those that don't call it. In
 /// doubt (it was stripped of its symbols) it does. C's `environ` is in all of them.
 fn lists_environment(bytes: &[u8]) -> bool {
     use object::{Object, ObjectSymbol};
-    if !bytes.starts_with(b"\x7fELF") {
+    if !bytes.starts_with(ELF) {
         return false;
     }
     let Ok(file) = object::File::parse(bytes) else { return true };

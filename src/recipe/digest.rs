@@ -1,9 +1,22 @@
 //! Typed digests: BLAKE3, shown as 64 lower-case hexadecimal digits.
 
 use std::fmt;
+use std::io::{self, Read};
 
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+impl BlobDigest {
+    /// The digest of all that is left to be read.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub fn of_all(file: &mut dyn Read) -> io::Result<Self> {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update_reader(file)?;
+        Ok(hasher.finalize().into())
+    }
+}
 
 /// The text is not 64 lower-case hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

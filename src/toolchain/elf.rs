@@ -1,18 +1,18 @@
 //! What an ELF file says about how it is loaded.
 
 use std::ffi::OsString;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-use object::Endianness;
-use object::elf;
 use object::read::elf::{Dyn, FileHeader, ProgramHeader};
+use object::{Endianness, ReadCache, ReadRef, elf};
 use serde::{Deserialize, Serialize};
 
 use super::encoding::{Encoding, seal, unseal};
 use super::memo::Memo;
 use crate::recipe::digest::RecordName;
-use crate::world::{Stat, World};
+use crate::world::{Parts, Stat, World};
 
 /// What an ELF file says about how it is loaded.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,20 +46,24 @@ impl Facts {
 }
 
 /// The facts of the file at a path, which looked like `stat` just now; the inner `None` when it is no
-/// ELF file. They are remembered by the file's identity, for a library of 100 MB is not read for them
-/// twice.
+/// ELF file. They are remembered by the file's identity, and only what holds them is read: a compiler's
+/// libraries have more than 100 MB.
 pub(super) fn facts(
     world: &dyn World,
     memo: &dyn Memo,
     path: &Path,
     stat: &Stat,
     settled: bool,
-) -> std::io::Result<Option<Facts>> {
+) -> io::Result<Option<Facts>> {
     let name = name(stat);
     if settled && let Some(known) = memo.load(&name).and_then(|bytes| unseal(&name, &bytes)) {
         return Ok(known);
     }
-    let facts = parse(&world.read(path)?);
+    let cache = ReadCache::new(Heedful { file: world.open(path)?, error: None });
+    let facts = parse(&cache);
+    if let Some(error) = cache.into_inner().error {
+        return Err(error);
+    }
     if settled && world.stat(path).is_ok_and(|now| now.same_content(stat)) {
         memo.save(&name, &seal(&name, &facts));
     }
@@ -77,18 +81,51 @@ fn name(stat: &Stat) -> RecordName {
     RecordName::of(encoding.bytes())
 }
 
+/// A file that remembers why it could not be read.
+struct Heedful {
+    file: Box<dyn Parts>,
+    error: Option<io::Error>,
+}
+
+impl Heedful {
+    fn heed<T>(&mut self, done: io::Result<T>) -> io::Result<T> {
+        done.map_err(|error| {
+            let kind = error.kind();
+            if kind != io::ErrorKind::Interrupted {
+                self.error = Some(error);
+            }
+            kind.into()
+        })
+    }
+}
+
+impl Read for Heedful {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let done = self.file.read(buffer);
+        self.heed(done)
+    }
+}
+
+impl Seek for Heedful {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let done = self.file.seek(to);
+        self.heed(done)
+    }
+}
+
 /// The facts of a file of these bytes; `None` when it is no ELF file.
-pub(super) fn parse(bytes: &[u8]) -> Option<Facts> {
+pub(super) fn parse<'b>(bytes: impl ReadRef<'b>) -> Option<Facts> {
     let mut facts = match object::FileKind::parse(bytes).ok()? {
         object::FileKind::Elf32 => of::<elf::FileHeader32<Endianness>>(bytes)?,
         object::FileKind::Elf64 => of::<elf::FileHeader64<Endianness>>(bytes)?,
         _ => return None,
     };
-    facts.packed = bytes.last_chunk::<32>().is_some_and(|end| end.starts_with(b"brioche_pack_v"));
+    let end = bytes.len().ok().and_then(|length| bytes.read_bytes_at(length.checked_sub(32)?, 32).ok());
+    facts.packed = end.is_some_and(|end| end.starts_with(b"brioche_pack_v"));
     Some(facts)
 }
 
-fn of<H: FileHeader<Endian = Endianness>>(bytes: &[u8]) -> Option<Facts> {
+fn of<'b, H: FileHeader<Endian = Endianness>>(bytes: impl ReadRef<'b>) -> Option<Facts> {
     let header = H::parse(bytes).ok()?;
     let endian = header.endian().ok()?;
     let segments = header.program_headers(endian, bytes).ok()?;
@@ -112,7 +149,7 @@ fn of<H: FileHeader<Endian = Endianness>>(bytes: &[u8]) -> Option<Facts> {
 /// The texts that the entries of a tag stand for.
 fn texts<'b, H: FileHeader>(
     endian: H::Endian,
-    bytes: &'b [u8],
+    bytes: impl ReadRef<'b>,
     segments: &[H::ProgramHeader],
     entries: &[H::Dyn],
     tag: elf::DynamicTag,
@@ -126,7 +163,11 @@ fn texts<'b, H: FileHeader>(
         let address = strings.checked_add(offset)?;
         let data = segments.iter().filter(|s| s.p_type(endian) == elf::PT_LOAD).find_map(|segment| {
             let at = address.checked_sub(segment.p_vaddr(endian).into())?;
-            segment.data(endian, bytes).ok()?.get(usize::try_from(at).ok()?..)
+            let (start, size) = segment.file_range(endian);
+            let range = start.checked_add(at).filter(|_| at < size)?..start.checked_add(size)?;
+            // One of some thousand bytes is not looked for in parts.
+            let short = bytes.read_bytes_at_until(range.clone(), 0).ok();
+            short.or_else(|| bytes.read_bytes_at(range.start, range.end - range.start).ok())
         })?;
         data.split(|byte| *byte == 0).next()
     };

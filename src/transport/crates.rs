@@ -116,6 +116,7 @@ impl Compiled<'_> {
         trail.bound = adapter.beside(&recording);
         let variables = adapter.variables(&recording);
         let unasked = adapter.unasked(&variables);
+        trail.bound.extend(adapter.hidden(&recording, &variables));
         let mut accesses = Vec::with_capacity(recording.accesses.len());
         accesses.extend(adapter.shadows(&recording));
         adapter.helpers(&recording, &mut accesses)?;
@@ -315,6 +316,28 @@ impl<'a> Adapter<'a> {
         }
         let place = |index: usize| Some((index, places.directories().get(index)?.clone()));
         bound.into_iter().filter_map(place).collect()
+    }
+
+    /// The places that a result may hold unseen, where it can't be searched: those that the variables name that
+    /// were asked for, and `OUT_DIR` where anything in it was looked at, or a macro ran.
+    fn hidden(&self, recording: &Recording, asked: &[OsString]) -> Vec<(usize, Vec<u8>)> {
+        if !self.krate.invocation.opaque {
+            return Vec::new();
+        }
+        let places = self.krate.places;
+        let environment = self.world.environment();
+        let all = asked.iter().any(|name| name == ALL_VARIABLES);
+        let values = environment.iter().filter(|(name, _)| all || asked.iter().any(|asked| asked == name));
+        let spelled = values.filter_map(|(_, value)| places.spelled(value.as_bytes(), Spelling::Plain));
+        let mut hidden: BTreeSet<usize> = spelled.flat_map(|value| places.are_in(&value)).collect();
+        let out_dir = environment.get("OUT_DIR").and_then(|name| places.path(Path::new(name)));
+        let out_dir = out_dir.and_then(|directory| places.index(directory.as_os_str()));
+        let uses = |access: &Access| {
+            self.is_loaded(access) || places.of(access.path.as_os_str().as_bytes()) == out_dir
+        };
+        hidden.extend(out_dir.filter(|_| recording.accesses.iter().any(uses)));
+        let place = |index: usize| Some((index, places.directories().get(index)?.clone()));
+        hidden.into_iter().filter_map(place).collect()
     }
 
     /// The variables whose values decide nothing, unless the source itself asks for them.

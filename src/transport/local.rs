@@ -447,9 +447,11 @@ impl LocalTransport<'_> {
             self.store.record(&Event::Corrupt);
         }
         let text = job.text.as_ref().map(|text| text.key);
-        let replaces = |other: &Version<'_>| {
-            Product::decode(other.result).is_none_or(|other| other.presentation == product.presentation)
-        };
+        // Results that are bound to several places, and saw the same, serve one each.
+        let serves_as =
+            |other: &Product| (other.presentation, &other.bound) == (product.presentation, &product.bound);
+        let replaces =
+            |other: &Version<'_>| Product::decode(other.result).is_none_or(|other| serves_as(&other));
         let earlier = earlier.flatten().unwrap_or_default();
         let manifest = earlier.with(&learned.seen(), text, &product.encode(), &replaces);
         Ok(self.store.save(RecordKind::Manifest, &job.invocation, &manifest)?)

@@ -195,6 +195,11 @@ impl std::fmt::Display for Exit {
 /// Receives what a running program writes, as it comes.
 pub type Sink<'a> = &'a mut (dyn FnMut(Stream, &[u8]) + Send);
 
+/// What can be read in parts.
+pub trait Parts: io::Read + io::Seek {}
+
+impl<T: io::Read + io::Seek> Parts for T {}
+
 /// Environment, files, clock and processes.
 pub trait World: Sync {
     /// The working directory, as `getcwd` gives it.
@@ -211,6 +216,14 @@ pub trait World: Sync {
     /// # Errors
     /// What the system says; a file that is no regular file is an error too.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+
+    /// A regular file, to be read in parts.
+    ///
+    /// # Errors
+    /// As [`World::read`].
+    fn open(&self, path: &Path) -> io::Result<Box<dyn Parts>> {
+        Ok(Box::new(io::Cursor::new(self.read(path)?)))
+    }
 
     /// What stands at a path, links followed.
     ///

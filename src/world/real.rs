@@ -15,7 +15,7 @@ use rustix::fs::MemfdFlags;
 use super::process::{self, Signals};
 #[cfg(target_os = "linux")]
 use super::record::Recorder;
-use super::{Command, Environment, Exit, Recording, Redirect, Sink, Stat, World, nanoseconds};
+use super::{Command, Environment, Exit, Parts, Recording, Redirect, Sink, Stat, World, nanoseconds};
 
 /// The process's own surroundings: the directory and environment it was started with, the real file
 /// system, clock and processes.
@@ -44,6 +44,18 @@ impl RealWorld {
     /// As [`World::absolute`], without a copy of what is so already.
     fn place<'p>(&self, path: &'p Path) -> Cow<'p, Path> {
         if path.is_absolute() { Cow::Borrowed(path) } else { Cow::Owned(self.cwd.join(path)) }
+    }
+
+    /// A regular file, and how long it is.
+    fn regular(&self, path: &Path) -> io::Result<(File, u64)> {
+        // Not to hang on a FIFO, which is refused below.
+        let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+        let file = std::fs::OpenOptions::new().read(true).custom_flags(flags).open(self.place(path))?;
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+        }
+        Ok((file, metadata.len()))
     }
 }
 
@@ -84,17 +96,14 @@ impl World for RealWorld {
     }
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        // Not to hang on a FIFO, which is refused below.
-        let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-        let mut file =
-            std::fs::OpenOptions::new().read(true).custom_flags(flags).open(self.absolute(path))?;
-        let metadata = file.metadata()?;
-        if !metadata.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
-        }
-        let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
+        let (mut file, size) = self.regular(path)?;
+        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
         file.read_to_end(&mut bytes)?;
         Ok(bytes)
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn Parts>> {
+        Ok(Box::new(self.regular(path)?.0))
     }
 
     fn stat(&self, path: &Path) -> io::Result<Stat> {

@@ -19,6 +19,11 @@ impl Place<'_> {
 
     /// Compiles the package as cargo does, with absolute names; whether it hit, and what was said.
     fn compile(&self, arguments: &[&str]) -> (bool, String) {
+        self.compile_with(arguments, &[])
+    }
+
+    /// The same with variables.
+    fn compile_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> (bool, String) {
         let package = self.bench.beside(self.source);
         for directory in ["deps", "made"] {
             std::fs::create_dir_all(self.path(directory)).expect("a directory");
@@ -28,7 +33,8 @@ impl Place<'_> {
         command.args(arguments).arg("--out-dir").arg(self.path("deps"));
         command.args(["-L", &format!("dependency={}", self.path("deps"))]);
         command.args(["--error-format=json", "--json=artifacts", "--emit=dep-info,metadata,link"]);
-        let output = command.current_dir(package).env("OUT_DIR", self.path("made")).output().expect("runs");
+        command.current_dir(package).env("OUT_DIR", self.path("made")).envs(variables.iter().copied());
+        let output = command.output().expect("runs");
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{said}");
         let after = self.bench.statistics();
@@ -90,6 +96,7 @@ fn a_result_that_holds_a_place_stays_there() {
     assert!(here.compile(&arguments).0);
     assert!(!there.compile(&arguments).0);
     assert!(there.compile(&arguments).0);
+    assert!(here.compile(&arguments).0, "each place keeps its own: {}", bench.log());
     let library = std::fs::read(there.path("deps/liba.rlib")).expect("bytes");
     assert!(memmem(&library, there.path("made").as_bytes()));
     assert!(!memmem(&library, here.path("made").as_bytes()));
@@ -127,6 +134,32 @@ fn crates_of_another_checkout_hit_where_nothing_shows_the_place() {
     };
     assert!(!emit(&here));
     assert!(emit(&there), "{}", bench.log());
+}
+
+/// Bitcode can't be searched for places: what the compiler asked for tells which it may hold.
+#[test]
+fn a_result_that_cannot_be_searched_stays_where_it_may_hold_a_place() {
+    let bench = Bench::new();
+    let arguments = ["lib.rs", "--crate-type", "lib", "--crate-name", "a", "-C", "linker-plugin-lto"];
+    let places = ["here", "there"].map(|name| Place { bench: &bench, name, source: "package" });
+    let includes = "include!(concat!(env!(\"OUT_DIR\"), \"/made.rs\"));\n";
+    for (text, hits) in [
+        ("pub fn f() -> u32 { 1 }\n", true),
+        ("pub fn f() -> &'static str { env!(\"OUT_DIR\") }\n", false),
+        ("pub fn f() -> &'static str { env!(\"ELSEWHERE\") }\n", false),
+        (includes, false),
+    ] {
+        package(&bench, "package", text);
+        for (place, hits) in places.iter().zip([false, hits]) {
+            write(place.path("made/made.rs"), "pub fn f() {}\n");
+            let elsewhere = place.path("deps") + "/what";
+            let (hit, _) = place.compile_with(&arguments, &[("ELSEWHERE", &elsewhere)]);
+            assert_eq!(hit, hits, "{text}: {}: {}", place.name, bench.log());
+        }
+        let elsewhere = places[0].path("deps") + "/what";
+        let (again, _) = places[0].compile_with(&arguments, &[("ELSEWHERE", &elsewhere)]);
+        assert!(again, "{text}: {}", bench.log());
+    }
 }
 
 /// A macro that finds its way from `OUT_DIR` upwards reads something that belongs to this place.

@@ -76,9 +76,8 @@ fn what_holds_the_working_directory_is_bound_to_it() {
     let cwd = Path::new("/w");
     let bound_of = |line: &str| {
         let invocation = parsed(RustTool::Rustc, line);
-        let out_dir = Some(OsStr::new("/w/out"));
-        let places = places(&invocation, cwd, out_dir);
-        let bound = bound(&invocation, &places, cwd, out_dir).into_iter();
+        let places = places(&invocation, cwd, Some(OsStr::new("/w/out")));
+        let bound = bound(&invocation, &places, cwd).into_iter();
         let directories =
             bound.map(|index| String::from_utf8_lossy(&places.directories()[index]).into_owned());
         directories.collect::<Vec<_>>().join(" ")
@@ -92,7 +91,7 @@ fn what_holds_the_working_directory_is_bound_to_it() {
         ("a.rs --crate-name a --crate-type bin --emit=metadata", "/w"),
         ("a.rs --crate-name a --crate-type lib --remap-path-prefix=/w=/x", ""),
         ("a.rs --crate-name a --crate-type lib --remap-path-prefix=/v=/x", "/w"),
-        ("a.rs --crate-name a --crate-type bin -C instrument-coverage", "/w /w/out"),
+        ("a.rs --crate-name a --crate-type bin -C instrument-coverage", "/w"),
         ("a.rs --crate-name a --crate-type bin -C rpath -L /w/deps", "/w /w/out /w/deps"),
     ] {
         assert_eq!(bound_of(line), expected, "{line}");

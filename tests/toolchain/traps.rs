@@ -219,7 +219,10 @@ fn a_library_on_the_programs_own_path() {
         fs::write(dir.join("own.c"), "int own(void) { return 0; }\n").unwrap();
         fs::write(dir.join("as.c"), "int own(void); int main(void) { return own(); }\n").unwrap();
         build(&["-shared", "-fPIC", "-o", "last/libown.so", "own.c"]);
-        build(&["-o", "as", "as.c", "-Llast", "-lown", "-Wl,-rpath,$ORIGIN/first:${ORIGIN}/last"]);
+        // Longer than what is looked for in one piece.
+        let nowhere: String = (0..400).map(|number| format!(":/nowhere/{number}")).collect();
+        let rpath = format!("-Wl,-rpath,$ORIGIN/first{nowhere}:${{ORIGIN}}/last");
+        build(&["-o", "as", "as.c", "-Llast", "-lown", &rpath]);
         Ask::new("/usr/bin/gcc").option(format!("-B{}", dir.display()))
     });
     let (before, after) = case.notices(|case| {

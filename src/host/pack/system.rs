@@ -95,7 +95,7 @@ impl Memo for StoreMemo<'_> {
             return Ok(known.digest);
         }
         let read_at = world.now();
-        let digest = BlobDigest::of(&world.read(path)?);
+        let digest = BlobDigest::of_all(&mut world.open(path)?)?;
         if world.stat(path).is_ok_and(|now| now.same_content(stat)) {
             self.0.identity().put(stat, read_at, &Remembered { digest, traits: u32::MAX, layout: u64::MAX });
         }
