@@ -79,6 +79,9 @@ pub fn who(world: &dyn World, call: &Call) -> Called {
     }
 }
 
+/// The program's own name.
+const OWN_NAME: &str = "brioche-cc";
+
 /// Whether a name is that of a compiler that we know.
 fn is_compilers(name: &OsStr) -> bool {
     compiler_from_name(name).is_some() || rust_tool_from_name(name).is_some()
@@ -103,7 +106,12 @@ fn resources(executable: &Path) -> PathBuf {
 fn brioche_layout(world: &dyn World, executable: &Path) -> Option<Called> {
     let resources = resources(executable);
     world.stat(&resources).ok().filter(crate::world::Stat::is_dir)?;
-    let compiler = resources.join(executable.file_name()?);
+    let name = executable.file_name()?;
+    let compiler = resources.join(name);
+    // Under its own name it stands for no compiler there either: `RUSTC_WRAPPER` of a toolchain in this layout.
+    if name == OWN_NAME && world.stat(&compiler).is_err() {
+        return None;
+    }
     Some(match world.canonicalize(&resources.join("sysroot")) {
         Ok(sysroot) => Called::Layout { compiler, sysroot },
         Err(error) => {
