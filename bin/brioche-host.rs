@@ -230,6 +230,15 @@ fn engine(
 }
 
 fn run_command(world: &Arc<RealWorld>, cli: &Cli, run: &Run) -> Result<ExitCode, Failure> {
+    // Told now, not when the command has done its work.
+    if let Some(output) = run.output.as_ref().map(|output| world.absolute(output)) {
+        if world.lstat(&output).is_ok() {
+            return Err(format!("something stands at {} already", output.display()).into());
+        }
+        if let Some(parent) = output.parent().filter(|parent| world.stat(parent).is_err()) {
+            return Err(format!("there is no directory {} for --output", parent.display()).into());
+        }
+    }
     let engine = engine(world, cli, run.unsandboxed, run.jobs, &run.bounds)?;
     let outer = Outer {
         command: run.command.clone(),

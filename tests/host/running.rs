@@ -145,6 +145,14 @@ fn what_is_given_wrongly_is_named() {
         assert_eq!(output.status.code(), Some(2), "{output:?}");
         assert!(String::from_utf8_lossy(&output.stderr).contains("it is not NAME=VALUE"), "{output:?}");
     }
+    for (output, why) in [("tools", "tools already"), ("none/here", "/none for --output")] {
+        let args =
+            ["run", "--sandbox", "--input", "tools", "--work", "work", "--output", output, "--", "greet"];
+        let output = host(dir.path(), &args).output().unwrap();
+        assert_eq!(output.status.code(), Some(125), "{output:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).trim_end().ends_with(why), "{output:?}");
+        assert_eq!(output.stdout, b"", "the command ran");
+    }
     // A store that is no directory is none without a sandbox either.
     fs::write(dir.path().join("file"), "").unwrap();
     let output = Command::new(HOST)
