@@ -10,12 +10,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bakeplan::driver::Config;
 use bakeplan::host::pack::{self, Pack};
-use bakeplan::host::sandbox::{Attend, Ended, Limits, Sandbox};
+use bakeplan::host::sandbox::{Attend, Ended, Limits, Sandbox, SandboxError};
 use bakeplan::host::{self, Engine, EngineOptions, Lineage, Outer, Verified};
 use bakeplan::recipe::digest::{BlobDigest, RecordName};
 use bakeplan::store::Store;
 use bakeplan::toolchain::Memo;
 use bakeplan::world::{Environment, Exit, RealWorld, Stat, Stream, World};
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Parser, Subcommand};
 
 /// A host: bakes what the processes of a build ask for over a socket, in a sandbox, and keeps it.
@@ -70,8 +71,8 @@ struct Run {
     output: Option<PathBuf>,
 
     /// With --sandbox: a variable for the command, NAME=VALUE; may be repeated
-    #[arg(long, value_name = "NAME=VALUE", requires = "sandbox")]
-    env: Vec<OsString>,
+    #[arg(long, value_name = "NAME=VALUE", requires = "sandbox", value_parser = OsStringValueParser::new().try_map(variable))]
+    env: Vec<(OsString, OsString)>,
 
     /// How many processes run at once [default: one a processor]
     #[arg(long, short, value_name = "N")]
@@ -209,8 +210,11 @@ fn engine(
     let sandbox = if unsandboxed {
         Sandbox::none()
     } else {
-        let sandbox = Sandbox::new(&**world, &EngineOptions::scratch(&store));
-        sandbox.map_err(|error| format!("{error}\n(--unsandboxed bakes without one)"))?
+        Sandbox::new(&**world, &EngineOptions::scratch(&store)).map_err(|error| match error {
+            // Without a sandbox that would fail as well.
+            SandboxError::Io { .. } => error.to_string(),
+            _ => format!("{error}\n(--unsandboxed bakes without one)"),
+        })?
     };
     let mut options = EngineOptions::new(store, Arc::<RealWorld>::clone(world), sandbox);
     options.processes = jobs.unwrap_or(options.processes);
@@ -226,19 +230,22 @@ fn engine(
 }
 
 fn run_command(world: &Arc<RealWorld>, cli: &Cli, run: &Run) -> Result<ExitCode, Failure> {
+    // Told now, not when the command has done its work.
+    if let Some(output) = run.output.as_ref().map(|output| world.absolute(output)) {
+        if world.lstat(&output).is_ok() {
+            return Err(format!("something stands at {} already", output.display()).into());
+        }
+        if let Some(parent) = output.parent().filter(|parent| world.stat(parent).is_err()) {
+            return Err(format!("there is no directory {} for --output", parent.display()).into());
+        }
+    }
     let engine = engine(world, cli, run.unsandboxed, run.jobs, &run.bounds)?;
-    let env = run.env.iter().map(|pair| {
-        let bytes = pair.as_encoded_bytes();
-        let at = bytes.iter().position(|b| *b == b'=').unwrap_or(bytes.len());
-        let (name, value) = bytes.split_at(at);
-        (text(name), text(value.get(1..).unwrap_or_default()))
-    });
     let outer = Outer {
         command: run.command.clone(),
         inputs: run.input.clone(),
         sandboxed: run.sandbox,
         work: run.work.clone().unwrap_or_else(|| world.cwd().to_owned()),
-        env: env.collect(),
+        env: run.env.clone(),
         output: run.output.clone(),
     };
     let signals = Signals::catch(run.sandbox)?;
@@ -257,9 +264,14 @@ fn run_command(world: &Arc<RealWorld>, cli: &Cli, run: &Run) -> Result<ExitCode,
     })
 }
 
-fn text(bytes: &[u8]) -> OsString {
+/// A variable as it is given to `--env`.
+fn variable(pair: OsString) -> Result<(OsString, OsString), &'static str> {
     use std::os::unix::ffi::OsStringExt;
-    OsString::from_vec(bytes.to_vec())
+    let mut name = pair.into_vec();
+    let at = name.iter().position(|b| *b == b'=').filter(|at| *at > 0).ok_or("it is not NAME=VALUE")?;
+    let value = name.split_off(at + 1);
+    name.truncate(at);
+    Ok((OsString::from_vec(name), OsString::from_vec(value)))
 }
 
 fn serve_socket(world: &Arc<RealWorld>, cli: &Cli, serve: &Serve) -> Result<ExitCode, Failure> {

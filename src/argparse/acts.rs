@@ -76,7 +76,7 @@ records! {
     /// The working directory may show.
     records_cwd(draft, value) { draft.facts.records_cwd |= value.on; }
     /// The command line is recorded.
-    records_command_line(draft, value) { draft.facts.records_command_line |= value.on; }
+    records_command_line(draft, value) { if value.on { records(draft, value); } }
     /// `-fstack-usage`.
     stack_usage(draft, value) { draft.extras.stack_usage = value.on; }
     /// `-fcallgraph-info`.
@@ -226,7 +226,7 @@ pub(super) fn save_temps(draft: &mut Draft, value: &Value) -> Result<(), Refusal
         b"" if !named => draft.save_temps.or(Some(SaveTemps::Plain)),
         b"cwd" => Some(SaveTemps::Cwd),
         b"obj" | b"object" => Some(SaveTemps::Obj),
-        _ => return value.refuse("unknown-option"),
+        _ => return Err(Refusal::new("unknown-option", value.token, "it is cwd or obj")),
     };
     draft.save_temps_last |= named;
     Ok(())
@@ -326,11 +326,17 @@ pub(super) fn diagnostics_format(_: &mut Draft, value: &Value) -> Result<(), Ref
     if value.bytes().ends_with(b"-file") { value.refuse("diagnostics-file") } else { Ok(()) }
 }
 
+/// Notes that the whole command shows, and by which option.
+fn records(draft: &mut Draft, value: &Value) {
+    draft.facts.records_command_line = true;
+    draft.recording = Some(value.token.to_owned());
+}
+
 /// `-d<letters>`: harmless ones only annotate assembly.
 pub(super) fn dump_letters(draft: &mut Draft, value: &Value) -> Result<(), Refusal> {
     let letters = value.bytes();
     if letters.iter().all(|letter| b"ApP".contains(letter)) {
-        draft.facts.records_command_line = true;
+        records(draft, value);
         return Ok(());
     }
     value.refuse("dumps")
@@ -412,8 +418,8 @@ pub(super) fn remarks(_: &mut Draft, value: &Value) -> Result<(), Refusal> {
 
 /// `-v`: with nothing to do it only prints.
 #[allow(clippy::unnecessary_wraps, reason = "the signature of an act")]
-pub(super) fn verbose(draft: &mut Draft, _: &Value) -> Result<(), Refusal> {
-    draft.facts.records_command_line = true;
+pub(super) fn verbose(draft: &mut Draft, value: &Value) -> Result<(), Refusal> {
+    records(draft, value);
     Ok(())
 }
 

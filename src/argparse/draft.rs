@@ -149,6 +149,8 @@ pub struct Draft {
     pub warnings: WarningState,
     /// Auxiliary files.
     pub extras: Extras,
+    /// The option that has the command line recorded or printed.
+    pub recording: Option<OsString>,
     /// Names for dumps.
     pub dump: DumpNames,
     /// `-save-temps`.
@@ -195,6 +197,7 @@ impl Draft {
             debug: DebugState::default(),
             warnings: WarningState::default(),
             extras: Extras::default(),
+            recording: None,
             dump: DumpNames::default(),
             save_temps: None,
             save_temps_last: false,

@@ -329,7 +329,9 @@ fn link_rules(draft: &mut Draft, sources: &[Source]) {
         refuse("auxiliary-link", "-gsplit-dwarf", "names of auxiliary files follow the link");
     }
     if draft.facts.records_command_line {
-        refuse("recorded-link", "-frecord-command-line", "the object records the whole command");
+        let option = draft.recording.clone().unwrap_or_default();
+        let why = "it prints or records the whole command";
+        draft.refusals.push(Refusal::new("recorded-link", option, why));
     }
 }
 

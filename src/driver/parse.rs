@@ -32,7 +32,7 @@ pub(super) fn compiler(world: &dyn World, name: &OsStr, program: &Path) -> Optio
 /// the compiler itself is looked at.
 pub(super) fn invocation(world: &dyn World, name: &OsStr, call: &CompilerCall) -> Result<Invocation, Aside> {
     let Some(compiler) = compiler(world, name, &call.program) else {
-        return Err(refused("unknown-compiler", name, "only gcc and clang are known"));
+        return Err(refused("unknown-compiler", name, "only gcc, clang and rustc are known"));
     };
     let forbidden = environment::refusals(world.environment());
     if !forbidden.is_empty() {

@@ -35,6 +35,9 @@ pub enum ToolError {
     /// It would be left to the real compiler.
     #[error("not cacheable: {0}")]
     Aside(String),
+    /// A crate's recipe needs what a host and an earlier compile know.
+    #[error("--plan=recipe shows recipes of C and C++; a crate's is made of what its compile reads")]
+    CrateRecipe,
     /// The store can't be opened.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -73,6 +76,9 @@ pub fn plan(
     let store = reading.open_store().or_else(|_| nowhere.open_store())?;
     let context = Context { world, config: &config, log: &log, store: &store, wrapper: executable };
     if form == PlanForm::Recipe {
+        if rust_tool_from_name(&asked.argv0).is_some() {
+            return Err(ToolError::CrateRecipe);
+        }
         return context.recipes(&asked).map_err(|aside| aside_error(&aside));
     }
     let report = report(&context, &asked);
@@ -85,7 +91,8 @@ fn report(context: &Context<'_>, asked: &CompilerCall) -> PlanReport {
         return PlanReport::of_crate(&asked.program, &argparse::rustc::parse(tool, &asked.args, &read));
     }
     let Some(compiler) = parse::compiler(context.world, &asked.argv0, &asked.program) else {
-        let refusal = Refusal::new("unknown-compiler", asked.argv0.clone(), "only gcc and clang are known");
+        let refusal =
+            Refusal::new("unknown-compiler", asked.argv0.clone(), "only gcc, clang and rustc are known");
         return PlanReport::unknown(&asked.program, &refusal);
     };
     let parse =

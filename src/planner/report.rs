@@ -181,8 +181,9 @@ impl Display for PlanReport {
         for unit in &self.units {
             writeln!(f, "unit      {} ({})", unit.source, unit.language)?;
             refusals(f, "          ", &unit.refusals)?;
+            let width = unit.outputs.iter().map(|output| output.kind.len()).max().unwrap_or(0).max(14);
             for output in &unit.outputs {
-                writeln!(f, "          {:<14} {}", output.kind, output.path)?;
+                writeln!(f, "          {:<width$} {}", output.kind, output.path)?;
             }
         }
         match &self.linked {

@@ -206,4 +206,9 @@ fn auxiliary_files_of_a_link_have_the_drivers_names() {
     bench.refuses("save-temps-link", &["gcc", "-flto", "-save-temps", "main.c", "twice.c"]);
     bench.refuses("auxiliary-link", &["clang-14", "-g", "-gsplit-dwarf", "main.c", "twice.c"]);
     bench.refuses("recorded-link", &["clang-14", "-frecord-command-line", "main.c", "twice.c"]);
+    // The option that is named is the one that was given.
+    bench.refuses("recorded-link", &["gcc", "-v", "main.c", "twice.c"]);
+    assert!(bench.log().contains("recorded-link (-v): "), "{}", bench.log());
+    bench.refuses("unknown-option", &["gcc", "-save-temps=all", "-c", "main.c"]);
+    assert!(bench.log().contains("unknown-option (-save-temps=all): it is cwd or obj"), "{}", bench.log());
 }

@@ -87,6 +87,13 @@ fn a_plan_as_recipe_has_the_hash_of_its_json() {
     let refused = bench.wrapped(&["--plan=recipe", "--", "gcc", "-E", "a.c"]);
     assert_eq!(refused.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("preprocess-only"));
+    let of_crate = bench.wrapped(&["--plan=recipe", "--", "rustc", "a.rs"]);
+    assert_eq!(of_crate.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&of_crate.stderr);
+    assert_eq!(
+        said,
+        "brioche-cc: --plan=recipe shows recipes of C and C++; a crate's is made of what its compile reads\n"
+    );
 }
 
 #[test]

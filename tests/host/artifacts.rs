@@ -137,7 +137,7 @@ fn a_tree_on_disk_is_made_once_and_mended() {
     let verified = engine.verify().unwrap();
     assert_eq!(verified.wrong_trees, [local]);
     assert!(!verified.is_clean() && verified.store.is_clean(), "{verified:?}");
-    let host = Host { dir, engine };
+    let host = Host { engine, dir };
     let output =
         host.ok(&with_input(shell("read -r text <\"$in/a\"; echo \"$text\" >\"$out\""), "in", input).into());
     host.export(&output.artifact, &host.path("mended")).unwrap();

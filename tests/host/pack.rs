@@ -120,3 +120,39 @@ fn two_packings_are_one_artifact() {
     }
     assert_eq!(host.import(&one), host.import(&other));
 }
+
+#[test]
+fn what_cannot_be_packed_leaves_nothing_and_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let refused = |args: &[&str]| {
+        let output = run(HOST, &[&["pack-toolchain", "into"], args].concat(), dir.path());
+        assert_eq!(output.status.code(), Some(125), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let said = refused(&["gcc", "--program", "no-such-program"]);
+    assert_eq!(said, "brioche-host: there is no program no-such-program on PATH\n");
+    let said = refused(&["gcc", "--wrapper", "/none/brioche-cc"]);
+    assert_eq!(said, "brioche-host: there is no program /none/brioche-cc\n");
+    assert!(!dir.path().join("into").exists());
+    // What rustup has on PATH is no compiler.
+    let rustc = dir.path().join("rustup/bin/rustc");
+    fs::create_dir_all(rustc.parent().unwrap()).unwrap();
+    fs::copy(crate::crates::rustc(), &rustc).unwrap();
+    let said = refused(&["gcc", "--no-sysroot", "--program", rustc.to_str().unwrap()]);
+    assert!(said.contains("rustc --print sysroot"), "{said}");
+    assert!(!dir.path().join("into").exists());
+    // Files of two packs would mix.
+    fs::create_dir(dir.path().join("into")).unwrap();
+    fs::write(dir.path().join("into/file"), "").unwrap();
+    let said = refused(&["gcc", "--no-sysroot"]);
+    assert!(said.ends_with("/into is not empty\n"), "{said}");
+}
+
+#[test]
+fn a_packed_rustc_links_programs() {
+    let dir = tempfile::tempdir().unwrap();
+    let toolchain = packed(dir.path(), &["gcc", "--no-sysroot", "--program", crate::crates::rustc()]);
+    fs::write(dir.path().join("a.rs"), "fn main() { println!(\"hello\"); }\n").unwrap();
+    ok(&run(toolchain.join("bin/rustc"), &["a.rs"], dir.path()));
+    assert_eq!(run(dir.path().join("a"), &[], dir.path()).stdout, b"hello\n");
+}

@@ -134,3 +134,35 @@ fn a_signal_ends_it() {
     assert_eq!(child.wait().unwrap().code(), Some(128 + 15));
     assert_eq!(names(&dir.path().join("store/host/runs")), [""; 0]);
 }
+
+#[test]
+fn what_is_given_wrongly_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    tools(dir.path());
+    for pair in ["NAME", "=value"] {
+        let args = ["run", "--sandbox", "--input", "tools", "--work", "work", "--env", pair, "--", "greet"];
+        let output = host(dir.path(), &args).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("it is not NAME=VALUE"), "{output:?}");
+    }
+    for (output, why) in [("tools", "tools already"), ("none/here", "/none for --output")] {
+        let args =
+            ["run", "--sandbox", "--input", "tools", "--work", "work", "--output", output, "--", "greet"];
+        let output = host(dir.path(), &args).output().unwrap();
+        assert_eq!(output.status.code(), Some(125), "{output:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).trim_end().ends_with(why), "{output:?}");
+        assert_eq!(output.stdout, b"", "the command ran");
+    }
+    // A store that is no directory is none without a sandbox either.
+    fs::write(dir.path().join("file"), "").unwrap();
+    let output = Command::new(HOST)
+        .args(["--store", "file/store", "run", "--", "true"])
+        .current_dir(dir.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(125));
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("--unsandboxed"), "{output:?}");
+    let output = host(dir.path(), &["run", "--sandbox", "--work", "work", "--", "greet"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(125));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("nor an input"), "{output:?}");
+}

@@ -23,8 +23,9 @@ use std::os::fd::{AsFd, OwnedFd};
 
 /// A host in a temporary directory.
 pub struct Host {
-    pub dir: tempfile::TempDir,
+    // Before the directory: its store writes its last figures when it is dropped, and would make it again.
     pub engine: Engine,
+    pub dir: tempfile::TempDir,
 }
 
 pub fn world() -> Arc<RealWorld> {
@@ -61,7 +62,7 @@ impl Host {
     pub fn with(change: impl FnOnce(&mut EngineOptions)) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let engine = engine(dir.path(), change);
-        Self { dir, engine }
+        Self { engine, dir }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {

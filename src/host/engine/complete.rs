@@ -124,7 +124,9 @@ impl Baking<'_> {
             return Err(bad(format!("the command {shown:?} is neither an absolute path nor a name")));
         }
         let Some(path) = path else {
-            return Err(bad(format!("the command {shown:?} is a name, and there is no PATH")));
+            return Err(bad(format!(
+                "the command {shown:?} is a name, and no PATH is given, nor an input with a directory bin"
+            )));
         };
         for (directory, below) in entries(path).ok_or_else(|| {
             bad(format!(

@@ -6,7 +6,7 @@
 //! lib/clang/VERSION/…               clang's resource directory
 //! libexec/packed/bin/NAME           the programs themselves
 //! libexec/packed/lib/NAME           the libraries that they load
-//! libexec/packed/lib/rustlib/…      Rust's standard library, where rustc looks for it from its own library's place
+//! libexec/packed/lib/rustlib/…      Rust's standard library and linker, where rustc looks from its own library's place
 //! libexec/packed/ld-linux-….so.2    their loader
 //! ```
 //!
@@ -45,8 +45,8 @@ pub use system::{System, system};
 pub struct Pack {
     /// Compilers, as names to be found on `PATH` or as paths.
     pub compilers: Vec<OsString>,
-    /// Other programs (`ar`, `make`, …), in the same way. With `rustc`, its standard library is taken along; rustup's
-    /// program of that name is no compiler.
+    /// Other programs (`ar`, `make`, …), in the same way. With `rustc`, its standard library and its linker are
+    /// taken along; rustup's program of that name is no compiler.
     pub programs: Vec<OsString>,
     /// The wrapper to put before each compiler, in Brioche's layout.
     pub wrapper: Option<PathBuf>,
@@ -59,11 +59,25 @@ pub struct Pack {
 #[non_exhaustive]
 pub enum PackError {
     /// There is no such program.
-    #[error("there is no {} on PATH", .0.display())]
+    #[error("there is no program {}{}", .0.display(), if .0.as_bytes().contains(&b'/') { "" } else { " on PATH" })]
     NoSuchProgram(OsString),
     /// What a compiler is made of cannot be told.
     #[error(transparent)]
     Toolchain(#[from] ToolchainError),
+    /// The directory to be made is there, with something in it.
+    #[error("{} is not empty", .0.display())]
+    NotEmpty(PathBuf),
+    /// A rustc without its standard library, as rustup's is.
+    #[error(
+        "{} has no standard library at {} (rustup's is no compiler; `rustc --print sysroot` tells where that is)",
+        .rustc.display(), .library.display()
+    )]
+    NoStandardLibrary {
+        /// The program.
+        rustc: PathBuf,
+        /// Where it should be.
+        library: PathBuf,
+    },
     /// What a program loads cannot be told.
     #[error(transparent)]
     Libraries(#[from] SandboxError),
@@ -103,6 +117,16 @@ impl PackError {
 /// # Errors
 /// When something is missing, cannot be told apart from the machine, or cannot be written.
 pub fn pack(world: &dyn World, memo: &dyn Memo, into: &Path, what: &Pack) -> Result<(), PackError> {
+    // What is missing is told before anything is made.
+    for name in what.compilers.iter().chain(&what.programs) {
+        let path = find(world, name)?;
+        if is_rustc(&path) {
+            sysroot::rust_library(world, &path)?;
+        }
+    }
+    if let Some(wrapper) = &what.wrapper {
+        find(world, wrapper.as_os_str())?;
+    }
     let mut packer = Packer::new(world, into)?;
     for name in &what.compilers {
         packer.compiler(memo, name, what)?;
@@ -110,8 +134,8 @@ pub fn pack(world: &dyn World, memo: &dyn Memo, into: &Path, what: &Pack) -> Res
     for name in &what.programs {
         let path = find(world, name)?;
         packer.plain_program(&path, &[Path::new("bin").join(path.file_name().unwrap_or_default())])?;
-        if path.file_name().is_some_and(|name| name == "rustc") {
-            sysroot::copy_rust(&packer, &path)?;
+        if is_rustc(&path) {
+            sysroot::copy_rust(&mut packer, &path)?;
         }
     }
     if what.sysroot {
@@ -121,6 +145,10 @@ pub fn pack(world: &dyn World, memo: &dyn Memo, into: &Path, what: &Pack) -> Res
         copy::link("../../sysroot", &into.join("libexec/brioche-cc/sysroot"))?;
     }
     Ok(())
+}
+
+fn is_rustc(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name == "rustc")
 }
 
 /// Finds a program on `PATH`; a name with a slash is a path.
@@ -154,6 +182,10 @@ struct Packer<'a> {
 impl<'a> Packer<'a> {
     fn new(world: &'a dyn World, into: &'a Path) -> Result<Self, PackError> {
         copy::directory(into)?;
+        // What stands in a place already is left there, so two packs would mix.
+        if into.read_dir().map_err(PackError::io("list", into))?.next().is_some() {
+            return Err(PackError::NotEmpty(into.to_owned()));
+        }
         let (libraries, programs, installs) = Default::default();
         Ok(Self { world, into, libraries, programs, installs })
     }

@@ -5,9 +5,10 @@
 //! one) as below the sysroot, for the scripts themselves stand there.
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{PackError, Packer, copy};
+use crate::world::World;
 
 /// The directories of libraries, as they are called in the sysroot.
 const LIBRARIES: [&str; 4] = [
@@ -83,17 +84,30 @@ pub(super) fn copy(packer: &Packer<'_>) -> Result<(), PackError> {
     copy::link("sysroot/usr/include", &packer.into.join("include"))
 }
 
-/// Copies the standard library of rustc, for each target that there is, beside the library that the compiler is:
-/// there rustc looks for it.
-pub(super) fn copy_rust(packer: &Packer<'_>, rustc: &Path) -> Result<(), PackError> {
-    let rustc = packer.world.canonicalize(rustc).map_err(PackError::io("resolve", rustc))?;
+/// Where the standard library of a rustc is.
+pub(super) fn rust_library(world: &dyn World, rustc: &Path) -> Result<PathBuf, PackError> {
+    let rustc = world.canonicalize(rustc).map_err(PackError::io("resolve", rustc))?;
     let top = rustc.parent().and_then(Path::parent).unwrap_or(Path::new("/"));
-    let from = top.join("lib/rustlib");
+    let library = top.join("lib/rustlib");
+    if library.is_dir() { Ok(library) } else { Err(PackError::NoStandardLibrary { rustc, library }) }
+}
+
+/// Copies the standard library of rustc and its linker, for each target that there is, beside the library that
+/// the compiler is: there rustc looks for them.
+pub(super) fn copy_rust(packer: &mut Packer<'_>, rustc: &Path) -> Result<(), PackError> {
+    let from = rust_library(packer.world, rustc)?;
     for target in std::fs::read_dir(&from).map_err(PackError::io("list", &from))?.flatten() {
+        let below = Path::new("libexec/packed/lib/rustlib").join(target.file_name());
         let library = target.path().join("lib");
         if library.is_dir() {
-            let to = packer.into.join("libexec/packed/lib/rustlib").join(target.file_name()).join("lib");
-            copy::tree(&library, &to, &|_| true)?;
+            copy::tree(&library, &packer.into.join(&below).join("lib"), &|_| true)?;
+        }
+        // `gcc-ld/ld.lld` is a program that runs the one beside its directory. Which linker that is to be is told
+        // by the name that it is called by, so that here one launcher does.
+        let linker = target.path().join("bin/rust-lld");
+        if linker.is_file() {
+            let places = ["bin/rust-lld", "bin/gcc-ld/ld.lld"].map(|place| below.join(place));
+            packer.plain_program(&linker, &places)?;
         }
     }
     Ok(())
