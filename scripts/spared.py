@@ -79,7 +79,7 @@ def took(place):
 def main():
     here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    static = os.path.join(here, "target/x86_64-unknown-linux-gnu/release")
+    static = os.path.join(here, "target/release")
     parser.add_argument("--scratch", help="default: a temporary directory")
     parser.add_argument("--host", default=os.path.join(static, "brioche-host"))
     parser.add_argument("--wrapper", default=os.path.join(static, "brioche-cc"))

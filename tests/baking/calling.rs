@@ -77,6 +77,21 @@ fn in_the_layout_the_compiler_keeps_its_name() {
 }
 
 #[test]
+fn in_the_layout_under_its_own_name_a_command_line_follows() {
+    let bench = Bench::new();
+    layout(&bench, FAKE);
+    with_sysroot(&bench);
+    let wrapper = bench.beside("tools/bin/brioche-cc");
+    copy(WRAPPER, &wrapper);
+    bench.write("a.c", "int a(void) { return 1; }\n");
+    for _ in 0..2 {
+        let status = bench.command(&wrapper).args(["gcc", "-c", "a.c"]).status().expect("it runs");
+        assert!(status.success());
+    }
+    assert_eq!(bench.statistics().hits(), 1, "{}", bench.log());
+}
+
+#[test]
 fn a_layout_without_a_sysroot_says_so() {
     let bench = Bench::new();
     let wrapper = layout(&bench, FAKE);
