@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use bakeplan::host::{Options, Session, Watch, serve};
 use bakeplan::recipe::Recipe;
 use bakeplan::recipe::digest::{ArtifactHash, RecipeHash, RecordName};
-use bakeplan::transport::socket::{BakeRequest, Client, Deadlines};
+use bakeplan::transport::socket::{BakeRequest, Client, Deadlines, Deliver};
 use bakeplan::transport::wire::{Delivered, Finished, Input, Inputs, WireError};
 
 type Failed = Box<dyn std::error::Error>;
@@ -36,9 +36,9 @@ impl Session for Ready {
         Ok(ArtifactHash::of(path.as_os_str().as_encoded_bytes()))
     }
 
-    fn bake(&self, recipe: &Recipe, _: Option<&Path>, _: &dyn Watch) -> Result<Finished, WireError> {
+    fn bake(&self, recipe: &Recipe, _: Deliver<'_>, _: &dyn Watch) -> Result<Finished, WireError> {
         let (artifact, recipe) = (ArtifactHash::of(b""), RecipeHash::of(recipe.to_json().as_bytes()));
-        Ok(Finished::Succeeded(Delivered { artifact, recipe, hit: true, took: 0 }))
+        Ok(Finished::Succeeded(Delivered { artifact, recipe, hit: true, took: 0, contents: Vec::new() }))
     }
 
     fn get_note(&self, _: &RecordName) -> Result<Option<Vec<u8>>, WireError> {
@@ -79,7 +79,7 @@ fn main() -> Result<(), Failed> {
 fn measure(socket: &Path, host: &Child, hits: usize, connections: usize) -> Result<(), Failed> {
     let connect = || Client::connect(socket, Deadlines::default());
     let recipe = Recipe::from_json(compile().as_bytes())?;
-    let request = BakeRequest { recipe: &recipe, output: None, detached: false };
+    let request = BakeRequest { recipe: &recipe, output: Deliver::Nowhere, detached: false };
     let name = RecordName::of(b"");
     let log = &mut |_, _, _: &[u8]| {};
     println!(

@@ -20,6 +20,7 @@ mod crate_tree;
 mod crates;
 mod spare;
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -30,7 +31,7 @@ use tempfile::TempDir;
 
 use self::spare::{Notable, Spared};
 use super::{CompilerCall, Context, Log, Prepared};
-use crate::argparse::{Invocation, Output, OutputKind};
+use crate::argparse::{self, Invocation, OutputKind};
 use crate::planner::Unit;
 use crate::planner::places::{Place, Places};
 use crate::planner::recipe::{RecipeInputs, Unfit, suits, text_suits, unit_recipe};
@@ -39,8 +40,8 @@ use crate::recipe::digest::ArtifactHash;
 use crate::recipe::{Platform, ProcessTemplate, Recipe, STDERR, STDOUT, Symbol};
 use crate::store::{Event, Staged};
 use crate::transport::placing::placement;
-use crate::transport::socket::{BAKES, BakeId, BakeRequest, Client, ClientError, Deadlines};
-use crate::transport::wire::{Delivered, Finished, Inputs};
+use crate::transport::socket::{BAKES, BakeId, BakeRequest, Client, ClientError, Deadlines, Deliver};
+use crate::transport::wire::{Content, Delivered, Finished, Inputs};
 use crate::world::{Exit, Stream, Transcript, World};
 
 /// Why a unit is compiled here: a stable word, and the rest of the line for the log.
@@ -117,19 +118,55 @@ pub(super) struct Host<'a> {
     /// The wrapper, where it may run in a bake.
     wrapper: Option<ProcessTemplate>,
     platform: Platform,
-    /// For texts on their way to the host and outputs on their way back.
-    temporary: TempDir,
+    /// For texts on their way to the host, and large outputs on their way back.
+    temporary: Temporary,
     under_way: BTreeMap<BakeId, Baking>,
 }
 
 /// A unit whose bake is under way.
 struct Baking {
     index: usize,
-    outputs: Vec<Output>,
+    outputs: Vec<argparse::Output>,
     dependencies: Option<Vec<u8>>,
-    delivery: PathBuf,
     spared: bool,
     notable: Option<Notable>,
+}
+
+/// A directory that is made when it is needed: to make one may take longer than to find an output.
+struct Temporary {
+    place: PathBuf,
+    made: OnceCell<TempDir>,
+}
+
+impl Temporary {
+    fn path(&self) -> Result<&Path, Local> {
+        if self.made.get().is_none() {
+            let made = tempfile::Builder::new().prefix("brioche-cc-").tempdir_in(&self.place);
+            let _ = self.made.set(made.map_err(|error| Local::new("temporary", error))?);
+        }
+        self.made.get().map(TempDir::path).ok_or_else(|| Local::new("temporary", "it is gone"))
+    }
+}
+
+/// An output that was delivered: in the answer where it is small, else on the disk.
+enum Output {
+    Inline(Vec<Content>),
+    At(PathBuf),
+}
+
+impl Output {
+    /// A file of it, by its name; of a file alone, the empty one.
+    fn read(&self, world: &dyn World, name: &str) -> Result<Vec<u8>, Local> {
+        let missing = |why: &dyn std::fmt::Display| Local::new("output-missing", format!("{name}: {why}"));
+        match self {
+            Self::Inline(contents) => {
+                let content = contents.iter().find(|content| content.name == name.as_bytes());
+                content.map(|content| content.bytes.clone()).ok_or_else(|| missing(&"there is none"))
+            }
+            Self::At(path) if name.is_empty() => world.read(path).map_err(|error| missing(&error)),
+            Self::At(path) => world.read(&path.join(name)).map_err(|error| missing(&error)),
+        }
+    }
 }
 
 /// A unit's text.
@@ -172,8 +209,7 @@ impl<'a> Host<'a> {
             .collect();
         let temporary = symbols.iter().find(|(_, symbol)| *symbol == Symbol::TempDir);
         let temporary = temporary.map_or(Path::new("/tmp"), |(path, _)| Path::new(OsStr::from_bytes(path)));
-        let temporary = tempfile::Builder::new().prefix("brioche-cc-").tempdir_in(temporary);
-        let temporary = temporary.map_err(|error| Local::new("temporary", error))?;
+        let temporary = Temporary { place: temporary.to_owned(), made: OnceCell::new() };
         let places = symbols.iter().map(|(path, symbol)| (path.clone(), Place::Symbol(*symbol)));
         let places = Places::new(inputs.chain(places));
         let program = call.program.as_os_str().as_bytes();
@@ -260,11 +296,8 @@ impl<'a> Host<'a> {
         let mut notable = self.notable(compile, unit);
         let spared = notable.as_mut().and_then(|notable| self.spared(compile, index, unit, notable));
         let outputs = unit.outputs(object);
-        if let Some(Spared { bake, dependencies, delivery }) = spared {
-            return Ok((
-                bake,
-                Baking { index, outputs, dependencies, delivery, spared: true, notable: None },
-            ));
+        if let Some(Spared { bake, dependencies }) = spared {
+            return Ok((bake, Baking { index, outputs, dependencies, spared: true, notable: None }));
         }
         let text = self.text(compile, unit)?;
         let artifact = self.create(index, &text.bytes)?;
@@ -275,10 +308,9 @@ impl<'a> Host<'a> {
         }
         let notable = notable.map(|notable| notable.read(text.files));
         let dependencies = text.dependencies;
-        let delivery = self.temporary.path().join(format!("output-{index}"));
-        let request = BakeRequest { recipe: &recipe, output: Some(&delivery), detached: false };
+        let request = BakeRequest { recipe: &recipe, output: Deliver::Inline, detached: false };
         let bake = self.client.submit(request)?;
-        Ok((bake, Baking { index, outputs, dependencies, delivery, spared: false, notable }))
+        Ok((bake, Baking { index, outputs, dependencies, spared: false, notable }))
     }
 
     /// The recipe of a unit with this text.
@@ -325,7 +357,7 @@ impl<'a> Host<'a> {
     pub(super) fn text(&self, compile: Compile<'_>, unit: &Unit) -> Result<Text, Local> {
         suits(compile.invocation, unit).map_err(unfit)?;
         let maps = self.places.macro_maps(compile.invocation);
-        let scratch = Scratch { directory: self.temporary.path(), redirects: &[], options: &maps };
+        let scratch = Scratch { directory: self.temporary.path()?, redirects: &[], options: &maps };
         let Compile { driver, invocation, .. } = compile;
         let outcome = preprocess(self.world, driver, invocation, &unit.source, scratch);
         match outcome.map_err(|error| Local::new("preprocess", error))? {
@@ -353,23 +385,40 @@ impl<'a> Host<'a> {
 
     /// Has the host take a text as an artifact.
     fn create(&mut self, index: usize, text: &[u8]) -> Result<ArtifactHash, Local> {
-        let path = self.temporary.path().join(format!("text-{index}"));
+        let path = self.temporary.path()?.join(format!("text-{index}"));
         std::fs::write(&path, text).map_err(|error| Local::new("temporary", error))?;
         let created = self.client.create_artifacts(&[&path])?.pop();
         let created = created.unwrap_or_else(|| Err(crate::transport::wire::WireError::new("internal", "")));
         created.map_err(|error| Local::new("host-error", error))
     }
 
+    /// What a bake delivered; what is too large for an answer is asked for once more.
+    fn output(&mut self, delivered: &mut Delivered, name: &str) -> Result<Output, Local> {
+        if !delivered.contents.is_empty() {
+            return Ok(Output::Inline(std::mem::take(&mut delivered.contents)));
+        }
+        let path = self.temporary.path()?.join(name);
+        let recipe = Recipe::Proxy { recipe: delivered.recipe };
+        let request = BakeRequest { recipe: &recipe, output: Deliver::At(&path), detached: false };
+        match self.client.bake(request, &mut |_, _, _| ())? {
+            Finished::Succeeded(_) => Ok(Output::At(path)),
+            Finished::Failed { why } => Err(Local::new("bake-failed", why)),
+        }
+    }
+
     /// Puts what a bake delivered in place.
-    fn finish(&self, compile: Compile<'_>, baking: &Baking, finished: Finished) -> Result<Spawned, Local> {
-        let delivered = match finished {
+    fn finish(
+        &mut self,
+        compile: Compile<'_>,
+        baking: &Baking,
+        finished: Finished,
+    ) -> Result<Spawned, Local> {
+        let mut delivered = match finished {
             Finished::Succeeded(delivered) => delivered,
             Finished::Failed { why } => return Err(Local::new("bake-failed", why)),
         };
-        let read = |name: &str| {
-            let path = baking.delivery.join(name);
-            self.world.read(&path).map_err(|error| Local::new("output-missing", format!("{name}: {error}")))
-        };
+        let output = self.output(&mut delivered, &format!("output-{}", baking.index))?;
+        let read = |name: &str| output.read(self.world, name);
         if !(read(STDOUT)?.is_empty() && read(STDERR)?.is_empty()) {
             return Err(Local::new("diagnostics", "the compiler has something to say"));
         }

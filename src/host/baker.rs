@@ -8,6 +8,7 @@ use super::error::HostError;
 use super::files::Place;
 use super::permits::Slot;
 use super::session::Watch;
+use crate::transport::wire::Content;
 
 /// An engine that bakes. [`super::Engine`] is one of our own; a host that has another puts it here.
 ///
@@ -37,6 +38,16 @@ pub trait Baker: Send + Sync {
     /// # Errors
     /// [`HostError::Missing`] when it is not here any more: then it is baked again.
     fn export(&self, artifact: &ArtifactHash, place: &Place<'_>) -> Result<(), HostError>;
+
+    /// The files of a small artifact, as [`Delivered::contents`](crate::transport::wire::Delivered::contents) has them; none of any other. An engine that does
+    /// not look into artifacts says so of all.
+    ///
+    /// # Errors
+    /// As [`Baker::export`].
+    fn contents(&self, artifact: &ArtifactHash) -> Result<Vec<Content>, HostError> {
+        let _ = artifact;
+        Ok(Vec::new())
+    }
 
     /// What was noted under a name.
     ///

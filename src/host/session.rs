@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::recipe::Recipe;
 use crate::recipe::digest::{ArtifactHash, RecordName};
+use crate::transport::socket::Deliver;
 use crate::transport::wire::{Finished, Inputs, WireError};
 use crate::world::Stream;
 
@@ -21,12 +22,12 @@ pub trait Session: Send + Sync {
     /// When the path is not the process's to give, or can't be read.
     fn create_artifact(&self, path: &Path) -> Result<ArtifactHash, WireError>;
 
-    /// *bake-recipe*: bakes, or finds what was baked before, and puts the output at a path as the process
-    /// sees it, where one is named.
+    /// *bake-recipe*: bakes, or finds what was baked before, and delivers the output: at a path as the process
+    /// sees it, or in the answer.
     ///
     /// # Errors
     /// When the recipe is refused, or something is broken. A process that fails is [`Finished::Failed`].
-    fn bake(&self, recipe: &Recipe, output: Option<&Path>, watch: &dyn Watch) -> Result<Finished, WireError>;
+    fn bake(&self, recipe: &Recipe, output: Deliver<'_>, watch: &dyn Watch) -> Result<Finished, WireError>;
 
     /// What was noted under a name.
     ///

@@ -197,6 +197,14 @@ impl Store {
         is_at(&self.layout.blob(digest)) || is_at(&self.layout.compressed(digest))
     }
 
+    /// How many bytes a blob has, by its file alone. `None` also when it is compressed, as only those of
+    /// [`Store::put_blob_smaller`] are.
+    #[must_use]
+    pub fn blob_size(&self, digest: &BlobDigest) -> Option<u64> {
+        let metadata = std::fs::symlink_metadata(self.layout.blob(digest)).ok()?;
+        metadata.is_file().then(|| metadata.len())
+    }
+
     /// The file of a blob, its bytes verified just now; for a program to read. `None` also when the blob is
     /// compressed, as only those of [`Store::put_blob_smaller`] are.
     ///

@@ -5,7 +5,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::time::{Duration, Instant};
 
 use super::support::*;
-use bakeplan::recipe::{Artifact, File};
+use bakeplan::recipe::{Artifact, File, Recipe};
+use bakeplan::transport::wire::limits;
 
 #[test]
 fn a_tree_comes_back_as_it_was() {
@@ -169,4 +170,44 @@ fn trees_on_disk_are_trimmed_but_not_under_a_process() {
         host.engine.trim(64 << 10).unwrap();
     }
     assert!(trees().len() <= 2, "{:?}", trees());
+}
+
+#[test]
+fn small_outputs_can_be_read_in_one_piece() {
+    let host = Host::new();
+    let contents = |recipe: &Recipe| {
+        let artifact = host.ok(recipe).artifact;
+        let contents = host.engine.artifacts().contents(&artifact).unwrap();
+        contents.into_iter().map(|it| (it.name, it.bytes)).collect::<Vec<_>>()
+    };
+    let named = |name: &str, bytes: &[u8]| (name.as_bytes().to_vec(), bytes.to_vec());
+    assert_eq!(contents(&file("one")), [named("", b"one")]);
+    let two = directory(&[("a", file("one")), ("b", file(""))]);
+    assert_eq!(contents(&two), [named("a", b"one"), named("b", b"")]);
+    let large = "x".repeat(limits::INLINE / 2);
+    let just = directory(&[("a", file(&large)), ("b", file(&large))]);
+    assert_eq!(contents(&just).len(), 2);
+    for other in [
+        directory(&[("a", file(&large)), ("b", file(&format!("{large}y")))]),
+        directory(&[("a", file("one")), ("sub", directory(&[]))]),
+        directory(&[("a", file("one")), ("link", Recipe::Symlink { target: "a".into() })]),
+        Recipe::CreateFile { content: "x".into(), executable: true, resources: Box::new(directory(&[])) },
+        Recipe::CreateFile { content: "x".into(), executable: false, resources: Box::new(two.clone()) },
+        Recipe::CreateDirectory {
+            entries: (0..=limits::CONTENTS).map(|at| (at.to_string().into(), file("x"))).collect(),
+        },
+    ] {
+        assert!(contents(&other).is_empty(), "{other:?}");
+    }
+    // What is gone, or damaged, is missing, so that it is baked again.
+    let artifact = host.ok(&two).artifact;
+    let blob = host.path("store/v1/blobs");
+    for entry in fs::read_dir(&blob).unwrap().map(|entry| entry.unwrap().path()) {
+        for blob in fs::read_dir(entry).unwrap().map(|entry| entry.unwrap().path()) {
+            if fs::read(&blob).unwrap() == b"one" {
+                fs::write(&blob, "two").unwrap();
+            }
+        }
+    }
+    assert_eq!(host.engine.artifacts().contents(&artifact).unwrap_err().token(), "missing");
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::support::*;
 use bakeplan::host::Session;
 use bakeplan::recipe::{Compile, ProcessTemplate, Recipe, Symbol, Template, compile_process};
+use bakeplan::transport::socket::Deliver;
 use bakeplan::transport::wire::Finished;
 
 const ROUNDS: u32 = 40;
@@ -67,7 +68,7 @@ fn of_a_small_compile() {
         let input = session.create_artifact("/outer/a.i".as_ref()).unwrap();
         let input = Recipe::from(host.engine.artifacts().need(&input).unwrap());
         let output = format!("/outer/{name}{number}");
-        match session.bake(&recipe(input), Some(output.as_ref()), &Waiter::default()) {
+        match session.bake(&recipe(input), Deliver::At(output.as_ref()), &Waiter::default()) {
             Ok(Finished::Succeeded(delivered)) => delivered.took,
             other => panic!("{other:?}"),
         }

@@ -8,16 +8,18 @@ use super::support::*;
 use bakeplan::host::{Grants, Links, Root, Session};
 use bakeplan::recipe::digest::{ArtifactHash, BlobDigest, RecipeHash};
 use bakeplan::recipe::{Artifact, Directory, File, Platform, Recipe};
+use bakeplan::transport::socket::Deliver;
 use bakeplan::transport::wire::{Delivered, Finished};
 
 #[track_caller]
 fn refused(session: &Grants, recipe: &Recipe) -> String {
-    session.bake(recipe, None, &Waiter::default()).unwrap_err().token
+    session.bake(recipe, Deliver::Nowhere, &Waiter::default()).unwrap_err().token
 }
 
 #[track_caller]
 fn done(session: &Grants, recipe: &Recipe, output: Option<&str>) -> Delivered {
-    match session.bake(recipe, output.map(Path::new), &Waiter::default()) {
+    let output = output.map_or(Deliver::Nowhere, |path| Deliver::At(Path::new(path)));
+    match session.bake(recipe, output, &Waiter::default()) {
         Ok(Finished::Succeeded(delivered)) => delivered,
         other => panic!("{other:?}"),
     }
@@ -128,7 +130,7 @@ fn no_network_no_other_platform() {
 fn both(session: &Grants, path: &str, take: &str, put: &str) {
     let taken = session.create_artifact(path.as_ref()).map_err(|e| e.token);
     assert_eq!(taken, Err(take.to_owned()), "create-artifact {path}");
-    let baked = session.bake(&sh("echo x >\"$out\""), Some(path.as_ref()), &Waiter::default());
+    let baked = session.bake(&sh("echo x >\"$out\""), Deliver::At(path.as_ref()), &Waiter::default());
     assert_eq!(baked.map_err(|e| e.token), Err(put.to_owned()), "output at {path}");
 }
 
@@ -195,7 +197,7 @@ fn outputs_only_at_new_names_in_places_that_can_be_written() {
     let session = host.session_with(&[], roots);
     let put = |path: &str| {
         session
-            .bake(&sh("echo x >\"$out\""), Some(path.as_ref()), &Waiter::default())
+            .bake(&sh("echo x >\"$out\""), Deliver::At(path.as_ref()), &Waiter::default())
             .map(|_| ())
             .map_err(|e| e.token)
     };
@@ -268,7 +270,7 @@ fn names_that_are_changed_meanwhile_lead_nowhere_else() {
         }
         for number in 0..20 {
             let path = format!("/outer/dir/out{number}");
-            let _ = session.bake(&sh("echo x >\"$out\""), Some(path.as_ref()), &Waiter::default());
+            let _ = session.bake(&sh("echo x >\"$out\""), Deliver::At(path.as_ref()), &Waiter::default());
         }
         stop.store(true, Ordering::Relaxed);
     });

@@ -7,7 +7,9 @@ use super::support::*;
 use bakeplan::host::{Baked, Order, Slot};
 use bakeplan::recipe::digest::RecipeHash;
 use bakeplan::recipe::{ProcessRecipe, ProcessTemplate, Recipe, Symbol};
-use bakeplan::transport::wire::{self, Answer, Ask, Finished, Greeting, Hello, Request, Say, limits};
+use bakeplan::transport::wire::{
+    self, Answer, Ask, Delivery, Finished, Greeting, Hello, Request, Say, limits,
+};
 
 /// Sends what stands in a file, and writes down what comes until `BakeFinished` or an error does.
 const CLIENT: &str = r#"
@@ -58,7 +60,7 @@ fn asking(client: &Recipe, ask: &Recipe, output: Option<&str>, script: &str) -> 
     wire::encode(&Hello::new(), &mut frames).unwrap();
     let ask = Ask::BakeRecipe {
         recipe: ask.to_json().into_bytes(),
-        output: output.map(|path| path.as_bytes().to_vec()),
+        delivery: output.map_or(Delivery::Nowhere, |path| Delivery::At { path: path.as_bytes().to_vec() }),
         detached: false,
     };
     wire::encode(&Request { id: 1, ask }, &mut frames).unwrap();

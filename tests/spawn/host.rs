@@ -12,7 +12,8 @@ use bakeplan::recipe::digest::{ArtifactHash, BlobDigest, RecipeHash, RecordName}
 use bakeplan::recipe::{
     Artifact, COMPILE_SCRIPT, Component, Directory, File, ProcessRecipe, ProcessTemplate, Recipe, Symbol,
 };
-use bakeplan::transport::wire::{Delivered, Finished, Input, Inputs, WireError};
+use bakeplan::transport::socket::Deliver;
+use bakeplan::transport::wire::{Content, Delivered, Finished, Input, Inputs, WireError, limits};
 
 /// The artifact that stands for the toolchain.
 pub const TOOLCHAIN: ArtifactHash = ArtifactHash::from_bytes([7; 32]);
@@ -106,7 +107,7 @@ impl Session for Outer {
         Ok(hash)
     }
 
-    fn bake(&self, recipe: &Recipe, output: Option<&Path>, watch: &dyn Watch) -> Result<Finished, WireError> {
+    fn bake(&self, recipe: &Recipe, output: Deliver<'_>, watch: &dyn Watch) -> Result<Finished, WireError> {
         match *self.engine.trouble.lock().unwrap() {
             Trouble::Refuses => return Err(WireError::new("not-granted", "told to refuse")),
             Trouble::Fails => return Ok(Finished::Failed { why: "told to fail".to_owned() }),
@@ -126,14 +127,24 @@ impl Session for Outer {
             Ok(baked) => baked,
             Err(why) => return Ok(Finished::Failed { why }),
         };
-        if let Some(output) = output {
-            copy(&baked, output);
-            if *self.engine.trouble.lock().unwrap() == Trouble::Forgets {
-                let _ = std::fs::remove_file(output.join("object"));
+        let forgets = *self.engine.trouble.lock().unwrap() == Trouble::Forgets;
+        let mut contents = Vec::new();
+        match output {
+            Deliver::Nowhere => {}
+            Deliver::At(output) => {
+                copy(&baked, output);
+                if forgets {
+                    let _ = std::fs::remove_file(output.join("object"));
+                }
+            }
+            Deliver::Inline => {
+                contents = small(&baked);
+                contents.retain(|content| !(forgets && content.name == b"object"));
             }
         }
+        self.engine.recipes.lock().unwrap().insert(recipe.hash(), baked);
         let artifact = ArtifactHash::from_bytes([9; 32]);
-        Ok(Finished::Succeeded(Delivered { artifact, recipe: recipe.hash(), hit, took: 5 }))
+        Ok(Finished::Succeeded(Delivered { artifact, recipe: recipe.hash(), hit, took: 5, contents }))
     }
 
     fn get_note(&self, name: &RecordName) -> Result<Option<Vec<u8>>, WireError> {
@@ -144,6 +155,22 @@ impl Session for Outer {
         self.engine.notes.lock().unwrap().insert(*name, note.to_vec());
         Ok(())
     }
+}
+
+/// The files of a small output.
+fn small(baked: &Path) -> Vec<Content> {
+    let read = |name: &std::ffi::OsStr, path: &Path| Content {
+        name: name.as_encoded_bytes().to_vec(),
+        bytes: std::fs::read(path).unwrap(),
+    };
+    let contents: Vec<Content> = if baked.is_file() {
+        vec![read("".as_ref(), baked)]
+    } else {
+        let entries = std::fs::read_dir(baked).unwrap().map(|entry| entry.unwrap());
+        entries.map(|entry| read(&entry.file_name(), &entry.path())).collect()
+    };
+    let size: usize = contents.iter().map(|content| content.bytes.len()).sum();
+    if size <= limits::INLINE { contents } else { Vec::new() }
 }
 
 fn copy(from: &Path, to: &Path) {

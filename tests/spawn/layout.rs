@@ -33,6 +33,22 @@ fn several_sources_are_baked_at_once_with_their_dependency_files() {
     assert_eq!(objects, [process.read("a.o"), process.read("b.o")], "as without a host");
 }
 
+/// An object that is too large for an answer is put on the disk.
+#[test]
+fn large_objects_are_delivered_as_well() {
+    let process = process();
+    process.write("a.c", "char large[400000] = {1};\n");
+    for _ in 0..2 {
+        process.ok("gcc -c a.c b.c");
+        assert!(process.read("a.o").len() > 400_000);
+    }
+    assert_eq!(process.engine.counts(), (4, 2), "{}", process.log());
+    let objects = [process.read("a.o"), process.read("b.o")];
+    let mut bare = process.command("gcc -c a.c b.c");
+    assert!(bare.env_remove("BRIOCHE_CC_SPAWN_RECIPES").status().unwrap().success());
+    assert!(objects == [process.read("a.o"), process.read("b.o")], "as without a host");
+}
+
 #[test]
 fn only_compiles_that_stop_at_objects_are_spawned() {
     let process = process();

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bakeplan::recipe::digest::RecordName;
 use bakeplan::transport::socket::{Client, ClientError, Deadlines};
-use bakeplan::transport::wire::{Ask, Hello, MAGIC, NOBODY, Request, Say, VERSION, limits};
+use bakeplan::transport::wire::{Ask, Delivery, Hello, MAGIC, NOBODY, Request, Say, VERSION, limits};
 
 use super::golden::frame;
 use super::scripted::{Raw, Rig, soon};
@@ -299,7 +299,7 @@ fn what_can_not_be_read_is_refused_by_name() {
     let create = |path: &[u8]| Ask::CreateArtifacts { paths: vec![b"/fine".to_vec(), path.to_vec()] };
     let bake = |recipe: &[u8], output: Option<&[u8]>| Ask::BakeRecipe {
         recipe: recipe.to_vec(),
-        output: output.map(<[u8]>::to_vec),
+        delivery: output.map_or(Delivery::Nowhere, |path| Delivery::At { path: path.to_vec() }),
         detached: false,
     };
     assert_eq!(token(create(b"relative")), "path");

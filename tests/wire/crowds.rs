@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bakeplan::host::{Options, serve};
-use bakeplan::transport::socket::{BakeRequest, Client, Deadlines};
+use bakeplan::transport::socket::{BakeRequest, Client, Deadlines, Deliver};
 use bakeplan::transport::wire::{Ask, Say};
 
 use super::scripted::{Raw, Rig, Scripted, script, soon};
@@ -83,7 +83,7 @@ fn a_host_holds_little_however_much_is_asked() {
     let mut all: Vec<Client> =
         (0..1000).map(|_| Client::connect(&socket, Deadlines::default()).expect("a client")).collect();
     let recipe = script("log:1");
-    let request = BakeRequest { recipe: &recipe, output: None, detached: false };
+    let request = BakeRequest { recipe: &recipe, output: Deliver::Nowhere, detached: false };
     let mut round = |hits: usize| {
         for at in 0..hits {
             let client = &mut all[at % 1000];
@@ -113,7 +113,7 @@ fn clients_come_and_go_from_many_threads() {
                     let mut client = rig.client();
                     assert_eq!(client.get_inputs().expect("inputs").artifacts.len(), 1);
                     let recipe = script(&format!("log:2 n{worker}-{round}"));
-                    let request = BakeRequest { recipe: &recipe, output: None, detached: false };
+                    let request = BakeRequest { recipe: &recipe, output: Deliver::Nowhere, detached: false };
                     assert!(client.bake(request, &mut |_, _, _| {}).is_ok());
                     // Some leave in the middle.
                     if round % 3 == 0 {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use bakeplan::recipe::Recipe;
 use bakeplan::recipe::digest::ArtifactHash;
-use bakeplan::transport::socket::{BakeRequest, Client, ClientError, Deadlines};
+use bakeplan::transport::socket::{BakeRequest, Client, ClientError, Deadlines, Deliver};
 use bakeplan::transport::wire::{
     Answer, Finished, Greeting, Hello, Inbox, Inputs, MAGIC, NOBODY, Request, Say, VERSION, WireError,
     decode, limits,
@@ -101,7 +101,7 @@ fn directory() -> Recipe {
 
 fn bake(client: &mut Client) -> Result<Finished, ClientError> {
     let recipe = directory();
-    client.bake(BakeRequest { recipe: &recipe, output: None, detached: false }, &mut |_, _, _| {})
+    client.bake(BakeRequest { recipe: &recipe, output: Deliver::Nowhere, detached: false }, &mut |_, _, _| {})
 }
 
 fn token<T: std::fmt::Debug>(result: Result<T, ClientError>) -> &'static str {
@@ -303,7 +303,7 @@ fn a_bake_is_not_asked_for_twice() {
     });
     let mut client = lost.client();
     let recipe = directory();
-    client.submit(BakeRequest { recipe: &recipe, output: None, detached: false }).expect("asked");
+    client.submit(BakeRequest { recipe: &recipe, output: Deliver::Nowhere, detached: false }).expect("asked");
     assert_eq!(token(client.get_inputs()), "host-lost");
     assert_eq!(lost.accepted.load(Ordering::SeqCst), 1);
     // But one of which the host can't have seen a byte is.

@@ -2,8 +2,8 @@
 
 use bakeplan::recipe::digest::{ArtifactHash, RecipeHash, RecordName};
 use bakeplan::transport::wire::{
-    Answer, Ask, Delivered, Finished, Greeting, Hello, Input, Inputs, MAGIC, NOBODY, Request, Say, VERSION,
-    WireError, limits,
+    Answer, Ask, Content, Delivered, Delivery, Finished, Greeting, Hello, Input, Inputs, MAGIC, NOBODY,
+    Request, Say, VERSION, WireError, limits,
 };
 use bakeplan::world::Stream;
 use proptest::collection::vec;
@@ -71,14 +71,24 @@ fn requests() -> Vec<(&'static str, Any)> {
                 127,
                 Ask::BakeRecipe {
                     recipe: br#"{"type":"directory","entries":{}}"#.to_vec(),
-                    output: Some(b"/home/x/work/\xffout".to_vec()),
+                    delivery: Delivery::At { path: b"/home/x/work/\xffout".to_vec() },
                     detached: false,
                 },
             ),
         ),
         (
             "bake-recipe-detached",
-            request(128, Ask::BakeRecipe { recipe: b"{}".to_vec(), output: None, detached: true }),
+            request(
+                128,
+                Ask::BakeRecipe { recipe: b"{}".to_vec(), delivery: Delivery::Nowhere, detached: true },
+            ),
+        ),
+        (
+            "bake-recipe-inline",
+            request(
+                1,
+                Ask::BakeRecipe { recipe: b"{}".to_vec(), delivery: Delivery::Inline, detached: false },
+            ),
         ),
         ("cancel", request(7, Ask::Cancel { of: 300 })),
         ("get-note", request(u32::MAX - 1, Ask::GetNote { name })),
@@ -117,6 +127,7 @@ fn answers() -> Vec<(&'static str, Any)> {
                     recipe,
                     hit: true,
                     took: 1_234_567,
+                    contents: vec![Content { name: b"object".to_vec(), bytes: b"\x7fELF".to_vec() }],
                 })),
             ),
         ),
@@ -146,13 +157,24 @@ fn made() -> impl Strategy<Value = Result<ArtifactHash, WireError>> {
     prop_oneof![digest().prop_map(|hash| Ok(ArtifactHash::from_bytes(hash))), error().prop_map(Err)]
 }
 
+fn delivery() -> impl Strategy<Value = Delivery> {
+    prop_oneof![
+        Just(Delivery::Nowhere),
+        bytes().prop_map(|path| Delivery::At { path }),
+        Just(Delivery::Inline),
+    ]
+}
+
 fn ask() -> impl Strategy<Value = Ask> {
     let name = || digest().prop_map(RecordName::from_bytes);
     prop_oneof![
         Just(Ask::GetInputs),
         vec(bytes(), 0..4).prop_map(|paths| Ask::CreateArtifacts { paths }),
-        (bytes(), option::of(bytes()), any::<bool>())
-            .prop_map(|(recipe, output, detached)| Ask::BakeRecipe { recipe, output, detached }),
+        (bytes(), delivery(), any::<bool>()).prop_map(|(recipe, delivery, detached)| Ask::BakeRecipe {
+            recipe,
+            delivery,
+            detached
+        }),
         any::<u32>().prop_map(|of| Ask::Cancel { of }),
         name().prop_map(|name| Ask::GetNote { name }),
         (name(), bytes()).prop_map(|(name, note)| Ask::PutNote { name, note }),
@@ -170,12 +192,18 @@ fn inputs() -> impl Strategy<Value = Inputs> {
     })
 }
 
+fn content() -> impl Strategy<Value = Content> {
+    (vec(any::<u8>(), 0..limits::NAME), bytes()).prop_map(|(name, bytes)| Content { name, bytes })
+}
+
 fn finished() -> impl Strategy<Value = Finished> {
     prop_oneof![
-        (digest(), digest(), any::<bool>(), any::<u64>()).prop_map(|(artifact, recipe, hit, took)| {
-            let (artifact, recipe) = (ArtifactHash::from_bytes(artifact), RecipeHash::from_bytes(recipe));
-            Finished::Succeeded(Delivered { artifact, recipe, hit, took })
-        }),
+        (digest(), digest(), any::<bool>(), any::<u64>(), vec(content(), 0..4)).prop_map(
+            |(artifact, recipe, hit, took, contents)| {
+                let (artifact, recipe) = (ArtifactHash::from_bytes(artifact), RecipeHash::from_bytes(recipe));
+                Finished::Succeeded(Delivered { artifact, recipe, hit, took, contents })
+            }
+        ),
         "\\PC{0,80}".prop_map(|why| Finished::Failed { why }),
     ]
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bakeplan::host::{Options, ServeError, Server, serve};
-use bakeplan::transport::socket::{Client, ClientError, Deadlines};
+use bakeplan::transport::socket::{Client, ClientError, Deadlines, Deliver};
 
 use super::scripted::{Raw, Rig, Scripted, soon};
 
@@ -137,7 +137,11 @@ fn a_client_of_a_host_that_stops_is_told_why() {
     let mut rig = Rig::new();
     let mut client = rig.client();
     let recipe = super::scripted::script("hold");
-    let request = bakeplan::transport::socket::BakeRequest { recipe: &recipe, output: None, detached: false };
+    let request = bakeplan::transport::socket::BakeRequest {
+        recipe: &recipe,
+        output: Deliver::Nowhere,
+        detached: false,
+    };
     client.submit(request).expect("asked");
     soon("it is baking", || rig.session.baking.load(Ordering::SeqCst) == 1);
     rig.server.take().expect("a server").stop();

@@ -1,9 +1,9 @@
 //! What holds for all messages, and for all bytes.
 
-use bakeplan::recipe::digest::{ArtifactHash, RecordName};
+use bakeplan::recipe::digest::{ArtifactHash, RecipeHash, RecordName};
 use bakeplan::transport::wire::{
-    Answer, Ask, FrameError, Greeting, Hello, Inbox, Input, Inputs, MAGIC, Message, Request, Say, WireError,
-    decode, encode, limits,
+    Answer, Ask, Content, Delivered, Delivery, Finished, FrameError, Greeting, Hello, Inbox, Input, Inputs,
+    MAGIC, Message, Request, Say, WireError, decode, encode, limits,
 };
 use bakeplan::world::Stream;
 use proptest::collection::vec;
@@ -23,8 +23,12 @@ fn heap(message: &Any) -> usize {
                 paths.capacity() * size_of::<Vec<u8>>() + paths.iter().map(Vec::capacity).sum::<usize>()
             }
             Ask::PutNote { note, .. } => note.capacity(),
-            Ask::BakeRecipe { recipe, output, .. } => {
-                recipe.capacity() + output.as_ref().map_or(0, Vec::capacity)
+            Ask::BakeRecipe { recipe, delivery, .. } => {
+                let path = match delivery {
+                    Delivery::At { path } => path.capacity(),
+                    Delivery::Nowhere | Delivery::Inline => 0,
+                };
+                recipe.capacity() + path
             }
             Ask::GetInputs | Ask::Cancel { .. } | Ask::GetNote { .. } => 0,
         },
@@ -38,6 +42,10 @@ fn heap(message: &Any) -> usize {
             Say::Artifacts(made) => {
                 let errors: usize = made.iter().filter_map(|made| made.as_ref().err()).map(error).sum();
                 errors + made.capacity() * size_of::<Result<ArtifactHash, WireError>>()
+            }
+            Say::BakeFinished(Finished::Succeeded(Delivered { contents, .. })) => {
+                let bytes: usize = contents.iter().map(|it| it.name.capacity() + it.bytes.capacity()).sum();
+                bytes + contents.capacity() * size_of::<Content>()
             }
             Say::Log { bytes, .. } | Say::Note(Some(bytes)) => bytes.capacity(),
             Say::Error(refused) => error(refused),
@@ -146,15 +154,35 @@ fn each_limit_holds_where_it_is_written() {
     limited(|n| request(Ask::CreateArtifacts { paths: vec![path(1); n] }), limits::PATHS);
     limited(|n| answer(Say::Artifacts(vec![Ok(ArtifactHash::of(b"")); n])), limits::PATHS);
     limited(
-        |n| request(Ask::BakeRecipe { recipe: vec![b' '; n], output: None, detached: false }),
+        |n| request(Ask::BakeRecipe { recipe: vec![b' '; n], delivery: Delivery::Nowhere, detached: false }),
         limits::RECIPE,
     );
     limited(
-        |n| request(Ask::BakeRecipe { recipe: vec![], output: Some(path(n)), detached: false }),
+        |n| {
+            request(Ask::BakeRecipe {
+                recipe: vec![],
+                delivery: Delivery::At { path: path(n) },
+                detached: false,
+            })
+        },
         limits::PATH,
     );
     limited(|n| request(Ask::PutNote { name, note: vec![0; n] }), limits::NOTE);
     limited(|n| answer(Say::Note(Some(vec![0; n]))), limits::NOTE);
+    let delivered = |contents| {
+        let (artifact, recipe) = (ArtifactHash::of(b""), RecipeHash::of(b""));
+        answer(Say::BakeFinished(Finished::Succeeded(Delivered {
+            artifact,
+            recipe,
+            hit: true,
+            took: 0,
+            contents,
+        })))
+    };
+    let content = |name, bytes| Content { name: vec![b'n'; name], bytes: vec![0; bytes] };
+    limited(|n| delivered(vec![content(1, 1); n]), limits::CONTENTS);
+    limited(|n| delivered(vec![content(n, 1)]), limits::NAME);
+    limited(|n| delivered(vec![content(1, n)]), limits::INLINE);
     limited(|n| answer(Say::Log { stream: Stream::Stdout, bytes: vec![0; n] }), limits::LOG);
     limited(
         |n| inputs(Inputs { artifacts: (0..n).map(|_| input()).collect(), ..Inputs::default() }),

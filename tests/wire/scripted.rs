@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use bakeplan::host::{Options, Server, Session, Watch, serve};
 use bakeplan::recipe::Recipe;
 use bakeplan::recipe::digest::{ArtifactHash, RecipeHash, RecordName};
-use bakeplan::transport::socket::{Client, Deadlines};
+use bakeplan::transport::socket::{Client, Deadlines, Deliver};
 use bakeplan::transport::wire::{
-    Answer, Ask, Delivered, Finished, Greeting, Hello, Inbox, Input, Inputs, Message, Request, Say,
+    Answer, Ask, Delivered, Delivery, Finished, Greeting, Hello, Inbox, Input, Inputs, Message, Request, Say,
     WireError, decode, limits,
 };
 use bakeplan::world::Stream;
@@ -99,7 +99,7 @@ impl Session for Scripted {
         Ok(ArtifactHash::of(path.as_os_str().as_encoded_bytes()))
     }
 
-    fn bake(&self, recipe: &Recipe, _: Option<&Path>, watch: &dyn Watch) -> Result<Finished, WireError> {
+    fn bake(&self, recipe: &Recipe, _: Deliver<'_>, watch: &dyn Watch) -> Result<Finished, WireError> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         let now = self.baking.fetch_add(1, Ordering::SeqCst) + 1;
         self.most.fetch_max(now, Ordering::SeqCst);
@@ -111,7 +111,8 @@ impl Session for Scripted {
         });
         self.baking.fetch_sub(1, Ordering::SeqCst);
         let artifact = ArtifactHash::of(words.as_bytes());
-        let succeeded = Delivered { artifact, recipe: RecipeHash::of(b""), hit: true, took: 5 };
+        let succeeded =
+            Delivered { artifact, recipe: RecipeHash::of(b""), hit: true, took: 5, contents: Vec::new() };
         let finished = ended?.unwrap_or(Finished::Succeeded(succeeded));
         self.finished.fetch_add(1, Ordering::SeqCst);
         Ok(finished)
@@ -215,7 +216,7 @@ impl Raw {
 
     pub fn bake(&mut self, id: u32, words: &str, detached: bool) {
         let recipe = script(words).to_json().into_bytes();
-        self.ask(id, Ask::BakeRecipe { recipe, output: None, detached });
+        self.ask(id, Ask::BakeRecipe { recipe, delivery: Delivery::Nowhere, detached });
     }
 
     /// Whether the host says or does something in this time.

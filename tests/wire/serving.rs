@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use bakeplan::recipe::Recipe;
 use bakeplan::recipe::digest::{ArtifactHash, RecordName};
-use bakeplan::transport::socket::{BAKES, BakeRequest, Client, ClientError, Deadlines};
+use bakeplan::transport::socket::{BAKES, BakeRequest, Client, ClientError, Deadlines, Deliver};
 use bakeplan::transport::wire::{Finished, limits};
 use bakeplan::world::Stream;
 
 use super::scripted::{Rig, script, soon};
 
 fn request(recipe: &Recipe) -> BakeRequest<'_> {
-    BakeRequest { recipe, output: Some(Path::new("/out")), detached: false }
+    BakeRequest { recipe, output: Deliver::At(Path::new("/out")), detached: false }
 }
 
 fn artifact(finished: &Finished) -> ArtifactHash {

@@ -22,7 +22,7 @@ use crate::recipe::{Recipe, STDERR, STDOUT};
 use crate::store::Staged;
 use crate::transport::Habits;
 use crate::transport::placing::placement;
-use crate::transport::socket::BakeRequest;
+use crate::transport::socket::{BakeRequest, Deliver};
 use crate::transport::wire::{Delivered, Finished};
 use crate::world::{Exit, Stream, Transcript};
 
@@ -74,8 +74,8 @@ impl Context<'_> {
             let line = format_args!("program data keeps it from hitting elsewhere: {data}");
             self.log.line(self.world, subject(invocation).display(), line);
         }
-        let delivery = host.temporary.path().join("output");
-        let request = BakeRequest { recipe: &recipe, output: Some(&delivery), detached: false };
+        let delivery = host.temporary.path()?.join("output");
+        let request = BakeRequest { recipe: &recipe, output: Deliver::At(&delivery), detached: false };
         match host.client.bake(request, &mut |_, _, _| ())? {
             Finished::Succeeded(delivered) => {
                 host.sees_the_same(&tree, &places, &delivery)?;
@@ -96,7 +96,7 @@ impl Context<'_> {
         let mut host = Host::reach(self.world, self.log, socket, call)?;
         host.take_wrapper(self.wrapper);
         host.has_linker(invocation)?;
-        let reads = self.crate_reads(call, invocation, &host.compiler, host.temporary.path())?;
+        let reads = self.crate_reads(call, invocation, &host.compiler, host.temporary.path()?)?;
         let tree = host.crate_tree(invocation, &reads)?;
         Ok(Asked { host, reads, tree })
     }

@@ -39,7 +39,7 @@ use crate::planner::recipe::unit_recipe_of;
 use crate::planner::tree::{TEXT, TOLD, Tree, TreeInputs, output};
 use crate::recipe::digest::{ArtifactHash, RecipeHash};
 use crate::recipe::{Recipe, Symbol};
-use crate::transport::socket::{BakeId, BakeRequest, ClientError};
+use crate::transport::socket::{BakeId, BakeRequest, Deliver};
 use crate::transport::wire::Finished;
 
 /// How many files a note may name.
@@ -72,8 +72,6 @@ pub(super) struct Spared {
     pub(super) bake: BakeId,
     /// The dependency file.
     pub(super) dependencies: Option<Vec<u8>>,
-    /// Where the output is put.
-    pub(super) delivery: PathBuf,
 }
 
 impl Notable {
@@ -154,7 +152,7 @@ impl Host<'_> {
         if !notable.note.baked.contains(&hash) {
             return None;
         }
-        let looked = match self.told(index, &output(&preprocessing, TOLD)).ok()? {
+        let looked = match self.told(index, &output(&preprocessing, TOLD)) {
             Ok(looked) => looked,
             Err(why) => {
                 let line = format_args!("preprocessing can't be spared: {why}");
@@ -166,15 +164,14 @@ impl Host<'_> {
         let made = Recipe::Proxy { recipe: hash };
         let inputs = self.recipe_inputs(compile, unit, ArtifactHash::from_bytes([0; 32]));
         let recipe = unit_recipe_of(&inputs, output(&made, TEXT)).ok()?;
-        let delivery = self.temporary.path().join(format!("spared-{index}"));
-        let request = BakeRequest { recipe: &recipe, output: Some(&delivery), detached: false };
+        let request = BakeRequest { recipe: &recipe, output: Deliver::Inline, detached: false };
         let bake = self.client.submit(request).ok()?;
         let spared = self.looked_up(unit, notable, &looked).and_then(|()| {
             let dependencies = match &unit.source.dependencies {
                 Some(_) => Some(dependency_file(looked, notable, compile.invocation.compiler.family)?),
                 None => None,
             };
-            Some(Spared { bake, dependencies, delivery })
+            Some(Spared { bake, dependencies })
         });
         if spared.is_none() {
             let _ = self.client.cancel(bake);
@@ -183,16 +180,17 @@ impl Host<'_> {
     }
 
     /// What the preprocessor saw in its bake, or why that may not serve.
-    fn told(&mut self, index: usize, told: &Recipe) -> Result<Result<Looked, String>, ClientError> {
-        let delivery = self.temporary.path().join(format!("told-{index}"));
-        let request = BakeRequest { recipe: told, output: Some(&delivery), detached: false };
-        Ok(match self.client.bake(request, &mut |_, _, _| ())? {
-            Finished::Succeeded(_) => {
-                let told = self.world.read(&delivery).ok().and_then(|bytes| Told::decode(&bytes));
-                told.map_or_else(|| Err("what it saw can't be read".to_owned()), |told| told.outcome)
+    fn told(&mut self, index: usize, told: &Recipe) -> Result<Looked, String> {
+        let request = BakeRequest { recipe: told, output: Deliver::Inline, detached: false };
+        match self.client.bake(request, &mut |_, _, _| ()).map_err(|error| error.to_string())? {
+            Finished::Succeeded(mut delivered) => {
+                let output = self.output(&mut delivered, &format!("told-{index}"));
+                let bytes =
+                    output.and_then(|output| output.read(self.world, "")).map_err(|local| local.why)?;
+                Told::decode(&bytes).ok_or_else(|| "what it saw can't be read".to_owned())?.outcome
             }
             Finished::Failed { why } => Err(why),
-        })
+        }
     }
 
     /// Looks up all that the preprocessor looked up in its bake; `None` where it would see something else here.
@@ -262,7 +260,7 @@ impl Host<'_> {
         new.baked.retain(|other| *other != hash);
         new.baked.insert(0, hash);
         new.baked.truncate(MOST_BAKED);
-        let request = BakeRequest { recipe: &preprocessing, output: None, detached: true };
+        let request = BakeRequest { recipe: &preprocessing, output: Deliver::Nowhere, detached: true };
         self.client.submit(request).ok()?;
         self.client.put_note(tree.name(), postcard::to_stdvec(&new).ok()?).ok()
     }

@@ -18,8 +18,9 @@ use std::sync::Arc;
 
 use super::error::HostError;
 use crate::recipe::digest::{ArtifactHash, BlobDigest, RecordName};
-use crate::recipe::{Artifact, Directory};
+use crate::recipe::{Artifact, ByteString, Directory, File};
 use crate::store::{RecordKind, Store};
+use crate::transport::wire::{Content, limits};
 use crate::world::World;
 
 pub(crate) use export::Look;
@@ -120,6 +121,39 @@ impl Artifacts {
             }
         }
         Ok(found)
+    }
+
+    /// The files of a small artifact: see [`Baker::contents`](crate::host::Baker::contents).
+    ///
+    /// # Errors
+    /// [`HostError::Missing`] when something of it is not here.
+    pub fn contents(&self, hash: &ArtifactHash) -> Result<Vec<Content>, HostError> {
+        let none = || Ok(Vec::new());
+        let entries = match self.need(hash)? {
+            Artifact::File(file) => vec![(Vec::new(), Artifact::File(file))],
+            Artifact::Directory(directory) if directory.entries.len() <= limits::CONTENTS => {
+                let entry = |(name, hash): (ByteString, ArtifactHash)| {
+                    Ok::<_, HostError>((name.as_bytes().to_vec(), self.need(&hash)?))
+                };
+                directory.entries.into_iter().map(entry).collect::<Result<_, _>>()?
+            }
+            Artifact::Directory(_) | Artifact::Symlink { .. } => return none(),
+        };
+        let mut contents = Vec::with_capacity(entries.len());
+        let mut left = limits::INLINE as u64;
+        for (name, artifact) in entries {
+            let Artifact::File(File { content_blob, executable: false, resources }) = artifact else {
+                return none();
+            };
+            let size = self.store.blob_size(&content_blob);
+            let size = size.ok_or_else(|| HostError::Missing(content_blob.to_hex()))?;
+            if size > left || name.len() > limits::NAME || !resources.entries.is_empty() {
+                return none();
+            }
+            left -= size;
+            contents.push(Content { name, bytes: self.read_blob(&content_blob)? });
+        }
+        Ok(contents)
     }
 
     /// Whether all of an artifact is here. Bytes are not looked at.

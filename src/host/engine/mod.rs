@@ -29,6 +29,7 @@ use std::sync::Arc;
 use crate::recipe::digest::{ArtifactHash, RecordName};
 use crate::recipe::{Artifact, Recipe};
 use crate::store::{RecordKind, Store};
+use crate::transport::wire::Content;
 use crate::world::World;
 
 use super::artifacts::{Artifacts, Locals, Owner};
@@ -210,6 +211,10 @@ impl Baker for Engine {
 
     fn export(&self, artifact: &ArtifactHash, place: &Place<'_>) -> Result<(), HostError> {
         self.artifacts.export(artifact, place)
+    }
+
+    fn contents(&self, artifact: &ArtifactHash) -> Result<Vec<Content>, HostError> {
+        self.artifacts.contents(artifact)
     }
 
     fn get_note(&self, name: &RecordName) -> Result<Option<Vec<u8>>, HostError> {

@@ -33,6 +33,7 @@ use super::permits::Slot;
 use super::session::{Session, Watch};
 use crate::recipe::digest::{ArtifactHash, RecipeHash, RecordName};
 use crate::recipe::{Platform, Recipe, Symbol};
+use crate::transport::socket::Deliver;
 use crate::transport::wire::{Delivered, Finished, Input, Inputs, WireError};
 use held::Held;
 
@@ -100,7 +101,7 @@ impl Grants {
     fn bake_checked(
         &self,
         recipe: &Recipe,
-        output: Option<&Path>,
+        output: Deliver<'_>,
         watch: &dyn Watch,
     ) -> Result<Finished, HostError> {
         check::recipe(
@@ -109,7 +110,10 @@ impl Grants {
             &mut |hash| self.held().has(hash, &*self.baker),
             &|hash| self.held().has_baked(hash),
         )?;
-        let output = output.map(|path| self.grant.roots.find_new(path)).transpose()?;
+        let place = match output {
+            Deliver::At(path) => Some(self.grant.roots.find_new(path)?),
+            Deliver::Nowhere | Deliver::Inline => None,
+        };
         let mut afresh = false;
         loop {
             let outer = self.grant.recipe;
@@ -118,13 +122,18 @@ impl Grants {
                 Baked::Done(output) => output,
                 Baked::Failed { why } => return Ok(Finished::Failed { why }),
             };
-            match output.as_ref().map_or(Ok(()), |found| self.baker.export(&artifact, &found.place())) {
+            let delivered = match &place {
+                Some(found) => self.baker.export(&artifact, &found.place()).map(|()| Vec::new()),
+                None if output == Deliver::Inline => self.baker.contents(&artifact),
+                None => Ok(Vec::new()),
+            };
+            match delivered {
                 // It was trimmed, or turned out to be damaged.
                 Err(HostError::Missing(_)) if !afresh => afresh = true,
                 Err(error) => return Err(error),
-                Ok(()) => {
+                Ok(contents) => {
                     let recipe = self.held().add_baked(recipe, artifact);
-                    return Ok(Finished::Succeeded(Delivered { artifact, recipe, hit, took }));
+                    return Ok(Finished::Succeeded(Delivered { artifact, recipe, hit, took, contents }));
                 }
             }
         }
@@ -150,7 +159,7 @@ impl Session for Grants {
         Ok(self.take(path)?)
     }
 
-    fn bake(&self, recipe: &Recipe, output: Option<&Path>, watch: &dyn Watch) -> Result<Finished, WireError> {
+    fn bake(&self, recipe: &Recipe, output: Deliver<'_>, watch: &dyn Watch) -> Result<Finished, WireError> {
         Ok(self.bake_checked(recipe, output, watch)?)
     }
 

@@ -11,7 +11,8 @@ use super::link::{Link, Ticket};
 use super::{Held, Shared};
 use crate::host::Watch;
 use crate::recipe::{ByteString, Recipe};
-use crate::transport::wire::{Ask, Finished, Say, WireError, limits, token};
+use crate::transport::socket::Deliver;
+use crate::transport::wire::{Ask, Delivery, Finished, Say, WireError, limits, token};
 use crate::world::Stream;
 
 /// A recipe's text from which on it is large.
@@ -66,8 +67,12 @@ impl Waiting<'_> {
                 };
                 Say::Artifacts(paths.iter().map(create).collect())
             }
-            Ask::BakeRecipe { recipe, output, .. } => {
-                let output = output.as_deref().map(absolute).transpose()?;
+            Ask::BakeRecipe { recipe, delivery, .. } => {
+                let output = match &delivery {
+                    Delivery::Nowhere => Deliver::Nowhere,
+                    Delivery::At { path } => Deliver::At(absolute(path)?),
+                    Delivery::Inline => Deliver::Inline,
+                };
                 Say::BakeFinished(self.bake(recipe, output)?)
             }
             Ask::GetNote { name } => Say::Note(session.get_note(&name)?),
@@ -79,7 +84,7 @@ impl Waiting<'_> {
         })
     }
 
-    fn bake(&self, text: Vec<u8>, output: Option<&Path>) -> Result<Finished, WireError> {
+    fn bake(&self, text: Vec<u8>, output: Deliver<'_>) -> Result<Finished, WireError> {
         // A tree is many times as large as its text: one large and one other are read at a time.
         let reading = if text.len() >= LARGE { &self.shared.reading_large } else { &self.shared.reading };
         let alone = reading.lock().unwrap_or_else(PoisonError::into_inner);

@@ -12,7 +12,7 @@ use super::connection::{Connection, Interrupt, Until};
 use crate::recipe::Recipe;
 use crate::recipe::digest::{ArtifactHash, RecordName};
 use crate::transport::wire::{
-    Answer, Ask, Finished, FrameError, Inputs, NOBODY, Request, Say, WireError, limits, token,
+    Answer, Ask, Delivery, Finished, FrameError, Inputs, NOBODY, Request, Say, WireError, limits, token,
 };
 use crate::world::Stream;
 
@@ -48,10 +48,21 @@ pub struct BakeId(u32);
 pub struct BakeRequest<'a> {
     /// The recipe.
     pub recipe: &'a Recipe,
-    /// Where to put the output: an absolute path at which nothing stands.
-    pub output: Option<&'a Path>,
+    /// Where the output goes.
+    pub output: Deliver<'a>,
     /// Whether it goes on when this process goes away.
     pub detached: bool,
+}
+
+/// Where an output goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deliver<'a> {
+    /// Nowhere.
+    Nowhere,
+    /// To an absolute path at which nothing stands.
+    At(&'a Path),
+    /// Into [`Delivered::contents`](crate::transport::wire::Delivered::contents), where it is small; else nowhere.
+    Inline,
 }
 
 /// Receives what a bake's processes write.
@@ -443,7 +454,12 @@ impl Client {
 impl BakeRequest<'_> {
     fn ask(&self) -> Ask {
         let recipe = self.recipe.to_json().into_bytes();
-        Ask::BakeRecipe { recipe, output: self.output.map(bytes), detached: self.detached }
+        let delivery = match self.output {
+            Deliver::Nowhere => Delivery::Nowhere,
+            Deliver::At(path) => Delivery::At { path: bytes(path) },
+            Deliver::Inline => Delivery::Inline,
+        };
+        Ask::BakeRecipe { recipe, delivery, detached: self.detached }
     }
 }
 
@@ -451,8 +467,12 @@ impl BakeRequest<'_> {
 fn sendable(ask: &Ask) -> Result<(), WireError> {
     let within = match ask {
         Ask::CreateArtifacts { paths } => paths.iter().all(|path| path.len() <= limits::PATH),
-        Ask::BakeRecipe { recipe, output, .. } => {
-            recipe.len() <= limits::RECIPE && output.as_ref().is_none_or(|path| path.len() <= limits::PATH)
+        Ask::BakeRecipe { recipe, delivery, .. } => {
+            let fits = |delivery: &Delivery| match delivery {
+                Delivery::At { path } => path.len() <= limits::PATH,
+                Delivery::Nowhere | Delivery::Inline => true,
+            };
+            recipe.len() <= limits::RECIPE && fits(delivery)
         }
         Ask::PutNote { note, .. } => note.len() <= limits::NOTE,
         Ask::GetInputs | Ask::Cancel { .. } | Ask::GetNote { .. } => true,

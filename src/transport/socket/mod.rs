@@ -6,5 +6,5 @@ mod connection;
 mod error;
 
 pub(crate) use address::Address;
-pub use client::{BAKES, BakeId, BakeRequest, Client, Deadlines, LogSink};
+pub use client::{BAKES, BakeId, BakeRequest, Client, Deadlines, Deliver, LogSink};
 pub use error::ClientError;

@@ -25,6 +25,12 @@ pub const ARTIFACTS: usize = 4096;
 pub const SYMBOLS: usize = 64;
 /// The paths of one [`Ask::CreateArtifacts`](super::Ask::CreateArtifacts). As many errors fit a frame.
 pub const PATHS: usize = 128;
+/// The files of an output that comes in an answer.
+pub const CONTENTS: usize = 16;
+/// The bytes of such an output, all files together.
+pub const INLINE: usize = 256 * 1024;
+/// The name of such a file.
+pub const NAME: usize = 255;
 /// The name of a symbol.
 pub const SYMBOL: usize = 64;
 /// Requests under way on one connection.

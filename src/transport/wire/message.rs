@@ -94,10 +94,8 @@ pub enum Ask {
         /// The recipe's JSON, in any spelling; the host hashes its canonical form.
         #[serde(with = "Bytes::<{ limits::RECIPE }>")]
         recipe: Vec<u8>,
-        /// Where to put the output, as the client sees it: an absolute path at which nothing stands yet.
-        /// Nowhere, when `None`.
-        #[serde(with = "Maybe::<{ limits::PATH }>")]
-        output: Option<Vec<u8>>,
+        /// Where the output goes.
+        delivery: Delivery,
         /// The bake goes on when the client goes away; only a cancel ends it.
         detached: bool,
     },
@@ -121,6 +119,21 @@ pub enum Ask {
         #[serde(with = "Bytes::<{ limits::NOTE }>")]
         note: Vec<u8>,
     },
+}
+
+/// Where an output goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Delivery {
+    /// Nowhere: it is there to be named.
+    Nowhere,
+    /// To a path, as the client sees it.
+    At {
+        /// An absolute path at which nothing stands yet.
+        #[serde(with = "Bytes::<{ limits::PATH }>")]
+        path: Vec<u8>,
+    },
+    /// Into the answer, where it is small: see [`Delivered::contents`]. Else nowhere.
+    Inline,
 }
 
 /// A frame from the host after its first.
@@ -213,6 +226,22 @@ pub struct Delivered {
     pub hit: bool,
     /// How long its process ran when it was baked, milliseconds.
     pub took: u64,
+    /// The files of it, where that was asked for and they are few and small ([`limits::INLINE`]): of a directory that
+    /// has nothing but files, by their names; a file alone has the empty name. No file is executable or has
+    /// resources. None, where any of this is not so.
+    #[serde(with = "List::<Content, { limits::CONTENTS }>")]
+    pub contents: Vec<Content>,
+}
+
+/// A small file of an output.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Content {
+    /// Its name in the output.
+    #[serde(with = "Bytes::<{ limits::NAME }>")]
+    pub name: Vec<u8>,
+    /// What it holds.
+    #[serde(with = "Bytes::<{ limits::INLINE }>")]
+    pub bytes: Vec<u8>,
 }
 
 /// A refusal or an error.

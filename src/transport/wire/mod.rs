@@ -80,7 +80,7 @@
 //! |---|---|---|---|
 //! | 0 | `GetInputs` | | `Inputs` |
 //! | 1 | `CreateArtifacts` | list of paths | `Artifacts` |
-//! | 2 | `BakeRecipe` | recipe: bytes, output: `Option` of a path, detached: `bool` | `BakeFinished` |
+//! | 2 | `BakeRecipe` | recipe: bytes, delivery (0 `Nowhere` · 1 `At`: path · 2 `Inline`), detached: `bool` | `BakeFinished` |
 //! | 3 | `Cancel` | of: `u32` | |
 //! | 4 | `GetNote` | name: digest | `Note` |
 //! | 5 | `PutNote` | name: digest, note: bytes | `Noted` |
@@ -90,7 +90,7 @@
 //! | 0 | `Inputs` | artifacts: list of (digest, path), symbols: list of (name: text, path), recipe: `Option` of a digest |
 //! | 1 | `Artifacts` | for each path, in order, a `Result` of a digest |
 //! | 2 | `Log` | stream (0 stdout, 1 stderr), bytes |
-//! | 3 | `BakeFinished` | 0 `Succeeded`: artifact digest, recipe digest, hit `bool`, took `u64` milliseconds · 1 `Failed`: why: text |
+//! | 3 | `BakeFinished` | 0 `Succeeded`: artifact digest, recipe digest, hit `bool`, took `u64` milliseconds, contents: list of (name: bytes, bytes) · 1 `Failed`: why: text |
 //! | 4 | `Note` | `Option` of bytes |
 //! | 5 | `Noted` | |
 //! | 6 | `Error` | error |
@@ -98,12 +98,12 @@
 //!
 //! Paths are bytes, absolute and without NUL, as the client sees them. A recipe is Brioche's JSON in any
 //! spelling, nested at most about 127 deep; the host hashes its canonical form. An output is put where nothing
-//! stands yet. The host believes no hash that a client names: it computes its own from bytes that it reads.
+//! stands yet; or, where it is small and its client asks for that, it comes in the answer. The host believes no hash that a client names: it computes its own from bytes that it reads.
 //!
 //! # Limits
 //!
 //! Whoever writes keeps them; whoever reads checks them before anything is allocated. All count bytes, but for
-//! the last four.
+//! the last five.
 //!
 //! | what | at most |
 //! |---|---|
@@ -117,8 +117,11 @@
 //! | token ([`limits::TOKEN`]) | 64 |
 //! | message, why ([`limits::MESSAGE`]) | 4,096 |
 //! | name of a symbol ([`limits::SYMBOL`]) | 64 |
+//! | bytes of an output that comes in the answer ([`limits::INLINE`]) | 262,144 |
+//! | name of a file of it ([`limits::NAME`]) | 255 |
 //! | artifacts ([`limits::ARTIFACTS`]) | 4,096 |
 //! | symbols ([`limits::SYMBOLS`]) | 64 |
+//! | its files ([`limits::CONTENTS`]) | 16 |
 //! | paths of one `CreateArtifacts` ([`limits::PATHS`]) | 128 |
 //! | requests under way on a connection ([`limits::REQUESTS`]) | 64 |
 //!
@@ -153,7 +156,8 @@ use std::time::Duration;
 
 pub use frame::{FrameError, Inbox, Message, decode, encode};
 pub use message::{
-    Answer, Ask, Delivered, Finished, Greeting, Hello, Input, Inputs, NOBODY, Request, Say, WireError,
+    Answer, Ask, Content, Delivered, Delivery, Finished, Greeting, Hello, Input, Inputs, NOBODY, Request,
+    Say, WireError,
 };
 
 /// What both sides' first frames begin with.
