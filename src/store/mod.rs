@@ -202,7 +202,7 @@ impl Store {
     #[must_use]
     pub fn blob_size(&self, digest: &BlobDigest) -> Option<u64> {
         let metadata = std::fs::symlink_metadata(self.layout.blob(digest)).ok()?;
-        metadata.is_file().then(|| metadata.len())
+        metadata.is_file().then_some(metadata.len())
     }
 
     /// The file of a blob, its bytes verified just now; for a program to read. `None` also when the blob is
