@@ -22,7 +22,9 @@ def fetch(name, version, scratch):
 
 
 def tools(host, place):
-    """make and the small programs of a shell's life, as an input of its own."""
+    """make and the small programs of a shell's life, as an input of its own; those that are there already stay."""
+    if os.path.exists(place):
+        return
     subprocess.run([host, "pack-toolchain", place, "gcc", "--no-sysroot", "--program", "make"], check=True)
     for name in os.listdir(os.path.join(place, "bin")):
         if name != "make":

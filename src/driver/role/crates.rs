@@ -88,8 +88,9 @@ impl Role<'_> {
         let (mut recording, trail) = compiled.adapted(recording).map_err(|kept| kept.to_string())?;
         // A tree has the crates that were taken, of all that a directory has.
         recording.accesses.retain(|access| access.what != What::ListedCrates);
-        if !trail.bound.is_empty() {
-            return Err("something near a place of the bake was looked at".to_owned());
+        if let Some((_, place)) = trail.bound.first() {
+            let place = OsStr::from_bytes(place).display();
+            return Err(format!("something near {place} was looked at, and not in a place"));
         }
         let knowledge =
             Knowledge { started, driver_aside: false, directory: [Path::new(""); 2], variables: true };
