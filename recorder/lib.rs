@@ -37,7 +37,7 @@ core::arch::global_asm!(".hidden rust_eh_personality", ".globl rust_eh_personali
 /// Runs before the program's own code.
 #[used]
 #[unsafe(link_section = ".init_array")]
-static START: unsafe extern "C" fn() = start;
+static START: unsafe extern "C" fn(c_int, *const *const c_char) = start;
 
 /// The entries of the environment that bring us into a child: `LD_PRELOAD=…` and `BAKEPLAN_RECORD=…`.
 pub(crate) static OURS: [AtomicPtr<c_char>; 2] =
@@ -45,8 +45,9 @@ pub(crate) static OURS: [AtomicPtr<c_char>; 2] =
 
 const NAMES: [&[u8]; 2] = [b"LD_PRELOAD=", b"BAKEPLAN_RECORD="];
 
-/// Takes our variables out of the environment, so that the program does not see them, and opens the log.
-unsafe extern "C" fn start() {
+/// Takes our variables out of the environment, so that the program does not see them, and opens the log. The
+/// arguments are those of `main`: glibc gives them to whatever it starts a library with.
+unsafe extern "C" fn start(_: c_int, arguments: *const *const c_char) {
     // SAFETY: `environ` is the environment of a program that has not started yet: a list of strings that
     // ends in a null, and that nobody else uses.
     unsafe {
@@ -68,7 +69,7 @@ unsafe extern "C" fn start() {
         *to = core::ptr::null_mut();
         let entry = OURS[1].load(Ordering::Relaxed);
         if !entry.is_null() {
-            record::open(entry.add(NAMES[1].len()));
+            record::open(entry.add(NAMES[1].len()), *arguments);
         }
     }
 }

@@ -10,8 +10,9 @@ static LOG: AtomicPtr<u8> = AtomicPtr::new(core::ptr::null_mut());
 /// The process. A child that has not become another program yet counts as its parent.
 static PROCESS: AtomicU32 = AtomicU32::new(0);
 
-/// Opens the log and says hello.
-pub(crate) unsafe fn open(path: *const c_char) {
+/// Opens the log and says hello: which program this is. A packed one, which is run as its loader, is told by its first
+/// argument, the path by which it was called.
+pub(crate) unsafe fn open(path: *const c_char, called: *const c_char) {
     // SAFETY: the path is a string; the calls are given what they ask for, and the mapping stays for the
     // life of the process.
     unsafe {
@@ -35,9 +36,18 @@ pub(crate) unsafe fn open(path: *const c_char) {
             name.as_mut_ptr(),
             name.len() - 1,
         );
-        let length = usize::try_from(length).unwrap_or(0);
-        write(log::HELLO, 0, None, &name[..length]);
+        let mut name = &name[..usize::try_from(length).unwrap_or(0)];
+        if is_loader(name) && !called.is_null() && *called == b'/' as c_char {
+            name = core::slice::from_raw_parts(called.cast(), libc::strlen(called));
+        }
+        write(log::HELLO, 0, None, name);
     }
+}
+
+/// Whether a program is a loader of others.
+fn is_loader(program: &[u8]) -> bool {
+    let start = program.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
+    program[start..].starts_with(b"ld-linux")
 }
 
 fn header(offset: usize) -> Option<*mut u8> {

@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::{Reads, seen_of};
-use crate::argparse::rustc::{self, CrateInvocation, RustTool};
+use crate::argparse::rustc::{self, CrateInvocation, RustTool, rust_tool_from_name};
 use crate::argparse::{Output, OutputKind};
 use crate::driver::told::Looked;
 use crate::driver::{CompilerCall, parse};
@@ -21,7 +21,7 @@ use crate::recipe::digest::ToolchainDigest;
 use crate::toolchain::Program;
 use crate::transport::crates::{Compiled, only_notifies};
 use crate::transport::{CrateJob, Helper};
-use crate::world::{Access, Command, Exit, Recording, Sink, Stdin, Transcript, What, World};
+use crate::world::{Access, Command, Exit, Kind, Recording, Sink, Stdin, Transcript, What, World};
 
 /// What came of the compiler: how it ended, and what it and the macros saw, or why that does not serve.
 type Ran = (Exit, Result<Looked, String>);
@@ -171,11 +171,21 @@ impl Role<'_> {
         for access in accesses {
             let path = path_of(&access);
             if !own.iter().any(|own| path.starts_with(own)) {
-                left.push(access);
+                // A linker that goes down to its output meets directories that a bake must have. What a macro sees of
+                // them is another matter.
+                let meets = access.what == What::Present(Kind::Directory)
+                    && own.iter().any(|own| own.starts_with(&path))
+                    && !is_compiler(&access.program);
+                left.extend(Some(access).filter(|_| !meets));
             } else if !is_made(&path) {
                 return Err(format!("{} was looked for, where only a bake has something", path.display()));
             }
         }
         Ok(left)
     }
+}
+
+/// Whether a program is the compiler, in which macros run.
+fn is_compiler(program: &Path) -> bool {
+    program.file_name().and_then(rust_tool_from_name).is_some()
 }
