@@ -169,6 +169,12 @@ pub fn configuration(config: &Config) -> String {
     text
 }
 
+/// Why nothing can be kept in a store that is there.
+fn unwritable(config: &Config) -> Option<rustix::io::Errno> {
+    let dir = config.dir.as_deref().filter(|dir| !config.read_only && dir.exists())?;
+    rustix::fs::access(dir, rustix::fs::Access::WRITE_OK).err()
+}
+
 /// The figures for people.
 fn figures(statistics: &Statistics, config: &Config) -> String {
     let Statistics { hits, hits_exact, hits_semantic, misses, refused, errors, errors_by_token, .. } =
@@ -179,6 +185,9 @@ fn figures(statistics: &Statistics, config: &Config) -> String {
         let _ = writeln!(text, "{name:<24} {value}");
     };
     line("store", &shown(config.dir.as_deref()));
+    if let Some(error) = unwritable(config) {
+        line("  can't be written", &error);
+    }
     line("hits", hits);
     line("  exact", hits_exact);
     line("  semantic", hits_semantic);

@@ -308,7 +308,7 @@ impl Context<'_> {
                     Kept::TimeMacro => self.store.record(&Event::Refused { token: "time-macro" }),
                     Kept::Timed => self.store.record(&Event::Refused { token: "time-of-day" }),
                     Kept::WroteMore => self.store.record(&Event::Refused { token: "wrote-more" }),
-                    Kept::StoreFailed => self.store.record(&Event::Error { token: "store" }),
+                    Kept::StoreFailed { .. } => self.store.record(&Event::Error { token: "store" }),
                     Kept::Verified { same: true } => {
                         self.store.record(&Event::HitExact { saved: Duration::ZERO });
                     }

@@ -269,7 +269,7 @@ impl LocalTransport<'_> {
         let learned = self.learned(recording.as_ref(), begun);
         let unfit = match (&job.text, snapshot) {
             (Some(text), Some(snapshot)) => self.unfit(text, snapshot),
-            _ => learned.as_ref().err().copied(),
+            _ => learned.as_ref().err().cloned(),
         };
         if let Some(reason) = unfit {
             // What changed meanwhile will not the next time, and a crate is then to be learned.
@@ -300,7 +300,7 @@ impl LocalTransport<'_> {
             }
             self.keep(job, learned.ok().as_ref(), &product)
         });
-        compiled(if kept.is_ok() { Kept::Stored } else { Kept::StoreFailed })
+        compiled(kept.map_or_else(|error| Kept::StoreFailed { why: error.to_string() }, |()| Kept::Stored))
     }
 
     fn run(&self, job: &Job<'_>, sink: Sink<'_>) -> Result<(Exit, Option<Recording>), TransportError> {

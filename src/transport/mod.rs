@@ -167,7 +167,7 @@ pub struct Shared<'a> {
 }
 
 /// How a unit was baked. Its outputs are in place, and its diagnostics were given to the sink.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Baked {
     /// An earlier result served.
     Hit(Hit),
@@ -201,7 +201,7 @@ pub enum How {
 }
 
 /// Whether a compile's result was kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kept {
     /// It was.
     Stored,
@@ -235,7 +235,10 @@ pub enum Kept {
         same: bool,
     },
     /// The store failed.
-    StoreFailed,
+    StoreFailed {
+        /// How, in words.
+        why: String,
+    },
 }
 
 impl std::fmt::Display for Kept {
@@ -256,7 +259,7 @@ impl std::fmt::Display for Kept {
             Self::OutputMissing => "not stored: an output is missing",
             Self::Verified { same: true } => "compared with the stored result: the same",
             Self::Verified { same: false } => "compared with the stored result: different",
-            Self::StoreFailed => "not stored: the store failed",
+            Self::StoreFailed { why } => return write!(f, "not stored: {why}"),
         })
     }
 }
