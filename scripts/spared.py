@@ -7,9 +7,8 @@ A source includes so many headers of the project. In turn, the same loop of a sh
 the host's sandbox, each time in a home of another name, and on the machine with the system's gcc, through brioche-cc
 with a store of its own and without brioche-cc. Prints the median of the loops' means, in milliseconds.
 
-The wrapper must be a static program, since a bake has no libraries but declared ones:
-
-    RUSTFLAGS='-C target-feature=+crt-static' cargo build --release --all-features --target x86_64-unknown-linux-gnu
+The wrapper must be a static program, as it is built where the C library is there as an archive: a bake has no libraries but
+declared ones.
 
 Needs gcc, busybox (a static one) and bubblewrap.
 """
