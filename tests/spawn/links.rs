@@ -192,3 +192,29 @@ fn a_whole_build_is_baked() {
         assert_eq!(log.matches(decision).count(), 9, "{log}");
     }
 }
+
+/// What a linker looks at is known only afterwards: what it looks for in vain in the bake, and stands here, is given to
+/// a second one.
+#[test]
+fn what_a_bake_lacks_is_given_to_the_next_one() {
+    let engine = engine();
+    let line = "main.rs --crate-type bin --extern top=libtop.rlib --emit=dep-info,link -C link-arg=-Llibs";
+    for decision in ["spawned: baked", "spawned: hit"] {
+        let home = home(engine);
+        home.write("libs/sub/readme", "nothing to link\n");
+        for library in LIBRARIES {
+            compile(&home, library);
+        }
+        assert_eq!(compile(&home, line), decision, "{}", home.log());
+        assert_eq!(text(&home.command(home.work().join("main")).output().unwrap().stdout), "42\n");
+    }
+    // Another file there is another tree; a link in there has no place in one.
+    let home = home(engine);
+    home.write("libs/sub/readme", "something else\n");
+    for library in LIBRARIES {
+        compile(&home, library);
+    }
+    assert_eq!(compile(&home, line), "spawned: baked", "{}", home.log());
+    std::os::unix::fs::symlink("readme", home.work().join("libs/sub/link")).unwrap();
+    assert!(compile(&home, line).starts_with("here (seen-otherwise)"), "{}", home.log());
+}

@@ -15,6 +15,7 @@ use super::{Host, Local};
 use crate::argparse::rustc::{CrateInvocation, CrateType};
 use crate::driver::crate_reads::{CrateReads, UNLEARNED};
 use crate::driver::told::Told;
+use crate::manifest::Mismatch;
 use crate::paths::{self, lexical};
 use crate::planner::places::Place;
 use crate::planner::tree::TOLD;
@@ -33,6 +34,16 @@ pub(super) struct CrateTree {
     /// Whether the bake is to tell what was seen.
     pub(super) tells: bool,
 }
+
+/// Why the result of a bake may not serve here.
+pub(super) struct Unlike {
+    pub(super) local: Local,
+    /// What the bake looked for in vain, and stands here.
+    pub(super) wanting: Option<PathBuf>,
+}
+
+/// How many files and directories may be wanting.
+const MOST_WANTING: usize = 500;
 
 /// The linker, where the command names none.
 const LINKER: &str = "cc";
@@ -158,13 +169,15 @@ impl Host<'_> {
         tree: &CrateTree,
         places: &[Vec<u8>],
         delivery: &Path,
-    ) -> Result<(), Local> {
+    ) -> Result<(), Unlike> {
         if !tree.tells {
             return Ok(());
         }
-        let untold = || Local::new("output-missing", "the bake does not tell what was seen");
+        let otherwise = |local| Unlike { local, wanting: None };
+        let untold = || otherwise(Local::new("output-missing", "the bake does not tell what was seen"));
         let told = self.world.read(&delivery.join(TOLD)).ok().and_then(|bytes| Told::decode(&bytes));
-        let looked = told.ok_or_else(untold)?.outcome.map_err(|why| Local::new("seen-otherwise", why))?;
+        let outcome = told.ok_or_else(untold)?.outcome;
+        let looked = outcome.map_err(|why| otherwise(Local::new("seen-otherwise", why)))?;
         let named = paths::Places::new(places.iter().map(|path| OsStr::from_bytes(path)));
         // What is in an input that the recipe names is the same there, and so is what the host was given.
         let is_given = |path: &Path| {
@@ -175,8 +188,37 @@ impl Host<'_> {
         };
         looked.holds(self.world, &named, &is_given).map_err(|mismatch| {
             let path = named.path(mismatch.path()).unwrap_or_else(|| mismatch.path().into());
-            Local::new("seen-otherwise", format_args!("{} {}", mismatch.token(), path.display()))
+            let local = Local::new("seen-otherwise", format_args!("{} {}", mismatch.token(), path.display()));
+            let appeared = matches!(mismatch, Mismatch::Appeared(_));
+            Unlike { local, wanting: appeared.then(|| path.into_owned()) }
         })
+    }
+
+    /// Adds what a bake looked for in vain: of a directory all that is in it, since more of that may be looked for
+    /// then (rustc reads the source of another crate whose macros it expanded). Whether that could be done.
+    pub(super) fn add_wanting(&self, path: &Path, tree: &mut CrateTree) -> bool {
+        let path = lexical(&self.world.absolute(path));
+        if !matches!(self.place(&path), Some(Place::Symbol(_))) {
+            return false;
+        }
+        let mut left = vec![path];
+        let mut room = MOST_WANTING;
+        while let Some(path) = left.pop() {
+            let Ok(stat) = self.world.lstat(&path) else { return false };
+            room = room.saturating_sub(1);
+            let added = if stat.is_dir() {
+                let names = self.world.list(&path).unwrap_or_default();
+                left.extend(names.into_iter().map(|name| path.join(name)));
+                tree.directories.push(path);
+                true
+            } else {
+                stat.is_file() && self.add_present(path, tree).is_ok()
+            };
+            if room == 0 || !added {
+                return false;
+            }
+        }
+        true
     }
 
     /// Whether a file is a library that the compiler may have loaded, so that macros in it ran.

@@ -8,7 +8,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::crate_tree::CrateTree;
+use super::crate_tree::{CrateTree, Unlike};
 use super::{Host, Local, Spawned, commit};
 use crate::argparse::rustc::{CrateInvocation, CrateRole};
 use crate::argparse::{Output, OutputKind, Refusal};
@@ -31,6 +31,9 @@ const SEARCH_PATHS: [&str; 2] = ["PATH", "LD_LIBRARY_PATH"];
 
 /// How an artifact notification begins, and what follows the path.
 const NOTIFICATION: (&[u8], &[u8]) = (b"{\"$message_type\":\"artifact\",\"artifact\":\"", b"\",\"emit\":");
+
+/// How often a bake is asked for again with what the one before looked for in vain.
+const ROUNDS: usize = 2;
 
 /// A host, and what a crate's bake would take.
 struct Asked<'a> {
@@ -67,22 +70,30 @@ impl Context<'_> {
         invocation: &CrateInvocation,
         socket: &Path,
     ) -> Result<(Spawned, Transcript), Local> {
-        let Asked { mut host, reads, tree } = self.asked_crate(call, invocation, socket)?;
-        let files = host.given(&tree.files)?;
-        let CrateRecipe { recipe, places } = host.crate_recipe(invocation, &reads, &tree, &files)?;
-        if let Some(data) = host.data(b"", &recipe).first() {
-            let line = format_args!("program data keeps it from hitting elsewhere: {data}");
-            self.log.line(self.world, subject(invocation).display(), line);
-        }
-        let delivery = host.temporary.path()?.join("output");
-        let request = BakeRequest { recipe: &recipe, output: Deliver::At(&delivery), detached: false };
-        match host.client.bake(request, &mut |_, _, _| ())? {
-            Finished::Succeeded(delivered) => {
-                host.sees_the_same(&tree, &places, &delivery)?;
-                host.finish_crate(invocation, &reads, (delivered, &delivery))
+        let Asked { mut host, reads, mut tree } = self.asked_crate(call, invocation, socket)?;
+        for round in 0.. {
+            let files = host.given(&tree.files)?;
+            let CrateRecipe { recipe, places } = host.crate_recipe(invocation, &reads, &tree, &files)?;
+            if let Some(data) = host.data(b"", &recipe).first() {
+                let line = format_args!("program data keeps it from hitting elsewhere: {data}");
+                self.log.line(self.world, subject(invocation).display(), line);
             }
-            Finished::Failed { why } => Err(Local::new("bake-failed", why)),
+            let delivery = host.temporary.path()?.join(format!("output-{round}"));
+            let request = BakeRequest { recipe: &recipe, output: Deliver::At(&delivery), detached: false };
+            let delivered = match host.client.bake(request, &mut |_, _, _| ())? {
+                Finished::Succeeded(delivered) => delivered,
+                Finished::Failed { why } => return Err(Local::new("bake-failed", why)),
+            };
+            let Err(Unlike { local, wanting }) = host.sees_the_same(&tree, &places, &delivery) else {
+                return host.finish_crate(invocation, &reads, (delivered, &delivery));
+            };
+            let added =
+                wanting.filter(|_| round < ROUNDS).is_some_and(|path| host.add_wanting(&path, &mut tree));
+            if !added {
+                return Err(local);
+            }
         }
+        Err(Local::new("seen-otherwise", "too many things are wanting"))
     }
 
     /// Reaches the host, and learns what a crate's bake would take.
