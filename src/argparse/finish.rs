@@ -6,8 +6,8 @@ use super::draft::{Draft, Input};
 use super::language::Kind;
 use super::names::DumpName;
 use super::{
-    Arg, DISCARD, Debug, Facts, Family, Invocation, Mode, Output, OutputKind, Refusal, Source, linker, names,
-    passed, targets,
+    Arg, DISCARD, Debug, Facts, Family, Invocation, Mode, Output, OutputKind, Refusal, Role, Source, linker,
+    names, passed, targets,
 };
 
 /// Runs all rules.
@@ -284,6 +284,10 @@ fn whole(draft: &mut Draft, mode: Mode, sources: &[Source]) {
         let why = "clang leaves an empty file beside the assembly";
         draft.refusals.push(Refusal::new("split-dwarf-assembly", "-gsplit-dwarf", why));
     }
+    // What is said of the whole is not said again on a hit, nor by the command of one unit.
+    if draft.language_seen && draft.language.is_some() && draft.compiler.family == Family::Gcc {
+        draft.refusals.push(Refusal::new("language-in-vain", "-x", "gcc warns of it behind the last input"));
+    }
     if let Some(path) = foreign {
         draft.refusals.push(Refusal::new("unsupported-language", path, "no language of this table"));
     }
@@ -320,6 +324,14 @@ fn link_rules(draft: &mut Draft, sources: &[Source]) {
     }
     if draft.save_temps.is_some() && draft.facts.lto {
         refuse("save-temps-link", "-save-temps", "the link itself keeps files of its own");
+    }
+    // It hands each program its arguments in a file then, and keeps those files, too.
+    if draft.save_temps.is_some() && draft.facts.response_files && !clang {
+        refuse("save-temps-link", "@", "the files with the arguments of each program are kept");
+    }
+    let outputs = draft.args.iter().filter(|arg| arg.role == Role::Output).count();
+    if outputs > 1 && (draft.deps.md || draft.deps.mmd) && !clang {
+        refuse("several-outputs", "-o", "gcc names a dependency file for each, and then fails");
     }
     if draft.facts.coverage {
         refuse("coverage-link", "--coverage", "names of notes and counters follow the link");

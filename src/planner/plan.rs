@@ -80,6 +80,7 @@ pub fn plan(invocation: &Invocation) -> Result<CompilePlan, Vec<Refusal>> {
     let single = !links && invocation.sources.len() == 1;
     if !single {
         refusals.extend(split_refusals(invocation));
+        refusals.extend(overwrites_input(invocation));
     }
     if invocation.sources.is_empty() {
         refusals.push(Refusal::new("nothing-to-compile", "", "there is no source to compile"));
@@ -106,6 +107,20 @@ fn overwrites_itself(source: &Source) -> Option<Refusal> {
     let twice = |(index, output): &(usize, &&Output)| written[..*index].iter().any(|o| o.path == output.path);
     let (_, output) = written.iter().enumerate().find(twice)?;
     Some(Refusal::new("same-output", output.path.clone(), "two outputs of one source have this name"))
+}
+
+/// An input that has the name of a file that is kept or made beside an object: a unit may read what another left
+/// there, and where the link says something, all is done again with what stands there then. Names are compared
+/// without their directories, since a path has many spellings.
+fn overwrites_input(invocation: &Invocation) -> Option<Refusal> {
+    let name = |path: &OsStr| Path::new(path).file_name().map(OsStr::to_owned);
+    let sources = invocation.sources.iter().map(|source| source.path.as_os_str());
+    let options = invocation.args.iter().filter(|arg| arg.role == Role::Preprocess);
+    let included = options.filter_map(|arg| arg.value.as_deref());
+    let inputs: Vec<OsString> = sources.chain(included).filter_map(name).collect();
+    let mut made = invocation.sources.iter().flat_map(|source| &source.outputs);
+    let output = made.find(|output| name(&output.path).is_some_and(|name| inputs.contains(&name)))?;
+    Some(Refusal::new("same-output", output.path.clone(), "an input has the name of what is made"))
 }
 
 /// A kept object that is two sources' own: the link reads the second one's twice.

@@ -185,6 +185,38 @@ fn what_a_link_keeps_on_the_way_is_the_drivers_own() {
 }
 
 #[test]
+fn what_a_link_keeps_is_nobodys_input() {
+    for (compiler, prefix) in [("gcc", "a-"), ("gcc-11", "a-"), ("clang-14", ""), ("clang-19", "")] {
+        let Some(compiler) = compilers(&[compiler]).into_iter().next() else { continue };
+        let bench = bench();
+        let kept = format!("{prefix}twice.i");
+        bench.write(&kept, "int unit;\n");
+        // The link fails, and all is done again: with what the first time left, it would be another thing.
+        bench.refuses("same-output", &[compiler, "-save-temps", &kept, "twice.c", "-shared", "-fPIC"]);
+        bench.write(&kept, "int unit;\n");
+        bench.refuses("same-output", &[compiler, "-save-temps", "-include", &kept, "main.c", "twice.c"]);
+        bench.write(&kept, "int unit;\n");
+        bench.refuses("same-output", &[compiler, "-save-temps", &format!("./{kept}"), "main.c", "twice.c"]);
+    }
+}
+
+#[test]
+fn links_for_which_gcc_does_more_than_its_units_are_its_own() {
+    for compiler in compilers(&["gcc", "gcc-11"]) {
+        let bench = bench();
+        bench.write("args", "-O1\n");
+        bench.refuses("save-temps-link", &[compiler, "-save-temps", "@args", "main.c", "twice.c"]);
+        // Two names for the dependency file are one too many.
+        bench.refuses("several-outputs", &[compiler, "-o", "one", "-MD", "-o", "two", "main.c", "twice.c"]);
+        assert_eq!(bench.transparent(&[compiler, "-o", "one", "-o", "two", "main.c", "twice.c"]), (2, 0));
+        // It warns of the option, once.
+        bench.refuses("language-in-vain", &[compiler, "main.c", "twice.c", "-x", "c"]);
+        bench.refuses("language-in-vain", &[compiler, "-c", "main.c", "-x", "c"]);
+        bench.transparent(&[compiler, "-c", "main.c", "-x", "none"]);
+    }
+}
+
+#[test]
 fn auxiliary_files_of_a_link_have_the_drivers_names() {
     let bench = bench();
     bench.write("sub/deep.name.c", "int other(void) { return 1; }\n");
