@@ -229,6 +229,7 @@ PACKAGES = [
     history("openh264 (C++)", OPENH264, [
         ("", "", openh264("0.5.0", "2.4.0")),
         ("a", "another build script", openh264("0.5.0", "2.4.0")),
+        ("e", "gcc 12 → gcc 11", openh264("0.5.0", "2.4.0"), None, "-11"),
         ("c", "2.4.0 → 2.4.1", openh264("0.6.0", "2.4.1")),
         ("d", "2.4.1 → 2.5.0", openh264("0.6.6", "2.5.0")),
         ("d", "2.5.0 → 2.6.0", openh264("0.8.0", "2.6.0")),
@@ -242,6 +243,7 @@ PACKAGES = [
     history("curl (C)", CURL, [
         ("", "", CURL_OLD, openssl_headers("3.3.1")),
         ("a", "another build script", CURL_OLD, openssl_headers("3.3.1")),
+        ("e", "gcc 12 → gcc 11", CURL_OLD, openssl_headers("3.3.1"), "-11"),
         ("b", "OpenSSL's headers 3.3.1 → 3.3.2", CURL_OLD, openssl_headers("3.3.2")),
         ("b", "OpenSSL's headers 3.3.2 → 3.4.0", CURL_OLD, openssl_headers("3.4.0")),
         ("d", "8.21.0 → 8.22.0", curl("8.22.0", "0.4.91+curl-8.22.0"), openssl_headers("3.4.0")),
@@ -249,12 +251,14 @@ PACKAGES = [
     history("OpenSSL (C)", OPENSSL, [
         ("", "", openssl("3.3.1")),
         ("a", "another build script", openssl("3.3.1")),
+        ("e", "gcc 12 → gcc 11", openssl("3.3.1"), None, "-11"),
         ("c", "3.3.1 → 3.3.2", openssl("3.3.2")),
         ("d", "3.3.2 → 3.4.0", openssl("3.4.0")),
     ]),
     history("HiGHS (C++)", HIGHS, [
         ("", "", HIGHS_OLD, zlib_headers("1.1.9")),
         ("a", "another build script", HIGHS_OLD, zlib_headers("1.1.9")),
+        ("e", "gcc 12 → gcc 11", HIGHS_OLD, zlib_headers("1.1.9"), "-11"),
         ("b", "zlib's headers 1.2.13 → 1.3.1", HIGHS_OLD, zlib_headers("1.1.20")),
         ("d", "1.13.1 → 1.14.0", highs("1.14.0", "1.14.3"), zlib_headers("1.1.20")),
     ]),
