@@ -22,24 +22,24 @@ impl Context<'_> {
         let scratch = self.scratch();
         let failed = |error: std::io::Error| Aside::Error("temporary", error.to_string());
         // Named as gcc names its own, since a linker script can match names.
-        let temporary = |_| tempfile::Builder::new().prefix("cc").suffix(".o").tempfile_in(&scratch);
-        let files: Result<Vec<TempPath>, _> = prepared
-            .plan
-            .units
-            .iter()
-            .map(temporary)
-            .map(|file| file.map(tempfile::NamedTempFile::into_temp_path))
-            .collect();
-        let files = files.map_err(failed)?;
-        let objects: Vec<OsString> = files.iter().map(|path| path.as_os_str().to_owned()).collect();
+        let temporary = || tempfile::Builder::new().prefix("cc").suffix(".o").tempfile_in(&scratch);
+        let mut files: Vec<TempPath> = Vec::new();
+        let mut objects: Vec<OsString> = Vec::new();
+        for unit in &prepared.plan.units {
+            if let Some(kept) = unit.source.object() {
+                objects.push(kept.to_owned());
+            } else {
+                let file = temporary().map_err(failed)?.into_temp_path();
+                objects.push(file.as_os_str().to_owned());
+                files.push(file);
+            }
+        }
         let (exit, said) = self.bake_units(prepared, &objects)?;
         if !exit.success() {
             said.replay(sink);
             return Ok(exit);
         }
-        let units = prepared.plan.units.iter();
-        let paths: Vec<&Path> =
-            units.zip(&objects).map(|(unit, temporary)| Path::new(unit.object_at(temporary))).collect();
+        let paths: Vec<&Path> = objects.iter().map(Path::new).collect();
         let command = prepared.driver().command(self.world, link.arguments(&paths));
         let mut quiet = true;
         let linked = self.world.run(&command, &mut |_, bytes| quiet &= bytes.is_empty()).map_err(failed)?;

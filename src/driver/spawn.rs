@@ -18,20 +18,19 @@
 
 mod crate_tree;
 mod crates;
+mod delivery;
 mod spare;
 
-use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tempfile::TempDir;
-
+use self::delivery::Temporary;
 use self::spare::{Notable, Spared};
 use super::{CompilerCall, Context, Log, Prepared};
-use crate::argparse::{self, Invocation, OutputKind};
+use crate::argparse::{Invocation, Output, OutputKind};
 use crate::planner::Unit;
 use crate::planner::places::{Place, Places};
 use crate::planner::recipe::{RecipeInputs, Unfit, suits, text_suits, unit_recipe};
@@ -41,7 +40,7 @@ use crate::recipe::{Platform, ProcessTemplate, Recipe, STDERR, STDOUT, Symbol};
 use crate::store::{Event, Staged};
 use crate::transport::placing::placement;
 use crate::transport::socket::{BAKES, BakeId, BakeRequest, Client, ClientError, Deadlines, Deliver};
-use crate::transport::wire::{Content, Delivered, Finished, Inputs};
+use crate::transport::wire::{Delivered, Finished, Inputs};
 use crate::world::{Exit, Stream, Transcript, World};
 
 /// Why a unit is compiled here: a stable word, and the rest of the line for the log.
@@ -126,47 +125,10 @@ pub(super) struct Host<'a> {
 /// A unit whose bake is under way.
 struct Baking {
     index: usize,
-    outputs: Vec<argparse::Output>,
+    outputs: Vec<Output>,
     dependencies: Option<Vec<u8>>,
     spared: bool,
     notable: Option<Notable>,
-}
-
-/// A directory that is made when it is needed: to make one may take longer than to find an output.
-struct Temporary {
-    place: PathBuf,
-    made: OnceCell<TempDir>,
-}
-
-impl Temporary {
-    fn path(&self) -> Result<&Path, Local> {
-        if self.made.get().is_none() {
-            let made = tempfile::Builder::new().prefix("brioche-cc-").tempdir_in(&self.place);
-            let _ = self.made.set(made.map_err(|error| Local::new("temporary", error))?);
-        }
-        self.made.get().map(TempDir::path).ok_or_else(|| Local::new("temporary", "it is gone"))
-    }
-}
-
-/// An output that was delivered: in the answer where it is small, else on the disk.
-enum Output {
-    Inline(Vec<Content>),
-    At(PathBuf),
-}
-
-impl Output {
-    /// A file of it, by its name; of a file alone, the empty one.
-    fn read(&self, world: &dyn World, name: &str) -> Result<Vec<u8>, Local> {
-        let missing = |why: &dyn std::fmt::Display| Local::new("output-missing", format!("{name}: {why}"));
-        match self {
-            Self::Inline(contents) => {
-                let content = contents.iter().find(|content| content.name == name.as_bytes());
-                content.map(|content| content.bytes.clone()).ok_or_else(|| missing(&"there is none"))
-            }
-            Self::At(path) if name.is_empty() => world.read(path).map_err(|error| missing(&error)),
-            Self::At(path) => world.read(&path.join(name)).map_err(|error| missing(&error)),
-        }
-    }
 }
 
 /// A unit's text.
@@ -209,7 +171,7 @@ impl<'a> Host<'a> {
             .collect();
         let temporary = symbols.iter().find(|(_, symbol)| *symbol == Symbol::TempDir);
         let temporary = temporary.map_or(Path::new("/tmp"), |(path, _)| Path::new(OsStr::from_bytes(path)));
-        let temporary = Temporary { place: temporary.to_owned(), made: OnceCell::new() };
+        let temporary = Temporary::new(temporary);
         let places = symbols.iter().map(|(path, symbol)| (path.clone(), Place::Symbol(*symbol)));
         let places = Places::new(inputs.chain(places));
         let program = call.program.as_os_str().as_bytes();
@@ -390,20 +352,6 @@ impl<'a> Host<'a> {
         let created = self.client.create_artifacts(&[&path])?.pop();
         let created = created.unwrap_or_else(|| Err(crate::transport::wire::WireError::new("internal", "")));
         created.map_err(|error| Local::new("host-error", error))
-    }
-
-    /// What a bake delivered; what is too large for an answer is asked for once more.
-    fn output(&mut self, delivered: &mut Delivered, name: &str) -> Result<Output, Local> {
-        if !delivered.contents.is_empty() {
-            return Ok(Output::Inline(std::mem::take(&mut delivered.contents)));
-        }
-        let path = self.temporary.path()?.join(name);
-        let recipe = Recipe::Proxy { recipe: delivered.recipe };
-        let request = BakeRequest { recipe: &recipe, output: Deliver::At(&path), detached: false };
-        match self.client.bake(request, &mut |_, _, _| ())? {
-            Finished::Succeeded(_) => Ok(Output::At(path)),
-            Finished::Failed { why } => Err(Local::new("bake-failed", why)),
-        }
     }
 
     /// Puts what a bake delivered in place.

@@ -163,7 +163,7 @@ fn find(world: &dyn World, name: &OsStr, executable: &Path) -> Found {
 }
 
 /// The paths that a name stands for, in the order in which a shell tries them.
-fn on_path(world: &dyn World, name: &OsStr) -> Vec<PathBuf> {
+pub(super) fn on_path(world: &dyn World, name: &OsStr) -> Vec<PathBuf> {
     if is_path(name) {
         return vec![world.absolute(Path::new(name))];
     }

@@ -233,12 +233,6 @@ impl Unit {
         args
     }
 
-    /// Where the object is, `temporary` being the file for an [`Object::Temporary`].
-    #[must_use]
-    pub fn object_at<'a>(&'a self, temporary: &'a OsStr) -> &'a OsStr {
-        self.source.object().unwrap_or(temporary)
-    }
-
     /// The files that the compile leaves, the object too where it is temporary.
     #[must_use]
     pub fn outputs(&self, object: &OsStr) -> Vec<Output> {

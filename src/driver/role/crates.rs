@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::{Reads, seen_of};
-use crate::argparse::rustc::{self, CrateInvocation, RustTool, rust_tool_from_name};
+use crate::argparse::rustc::{self, CrateInvocation, RustTool};
 use crate::argparse::{Output, OutputKind};
 use crate::driver::told::Looked;
 use crate::driver::{CompilerCall, parse};
@@ -84,7 +84,7 @@ impl Role<'_> {
             program: &self.call.program,
             outputs: &self.invocation.outputs,
         };
-        let recording = Recording { accesses: self.outside(recording.accesses)?, ..recording };
+        let recording = Recording { accesses: self.outside(recording.accesses, &compiled)?, ..recording };
         let (mut recording, trail) = compiled.adapted(recording).map_err(|kept| kept.to_string())?;
         // A tree has the crates that were taken, of all that a directory has.
         recording.accesses.retain(|access| access.what != What::ListedCrates);
@@ -158,7 +158,7 @@ impl Role<'_> {
     }
 
     /// Without what is made on the way to the output; or what was looked for there, for it is at home what it is.
-    fn outside(&self, accesses: Vec<Access>) -> Result<Vec<Access>, String> {
+    fn outside(&self, accesses: Vec<Access>, compiled: &Compiled<'_>) -> Result<Vec<Access>, String> {
         let own: Vec<&Path> = self.own(&["BRIOCHE_OUTPUT", "TMPDIR"]).map(Path::new).collect();
         let path_of = |access: &Access| self.world.absolute(&access.path);
         let written: Vec<PathBuf> =
@@ -175,7 +175,7 @@ impl Role<'_> {
                 // them is another matter.
                 let meets = access.what == What::Present(Kind::Directory)
                     && own.iter().any(|own| own.starts_with(&path))
-                    && !is_compiler(&access.program);
+                    && !compiled.is_compiler(&access.program);
                 left.extend(Some(access).filter(|_| !meets));
             } else if !is_made(&path) {
                 return Err(format!("{} was looked for, where only a bake has something", path.display()));
@@ -183,9 +183,4 @@ impl Role<'_> {
         }
         Ok(left)
     }
-}
-
-/// Whether a program is the compiler, in which macros run.
-fn is_compiler(program: &Path) -> bool {
-    program.file_name().and_then(rust_tool_from_name).is_some()
 }

@@ -7,28 +7,30 @@
 //! of that is looked up here before its result is taken: what was read has the same bytes here, what was not found is
 //! not here, variables have the same values. A compile that sees the same makes the same.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::{Host, Local};
 use crate::argparse::rustc::{CrateInvocation, CrateType};
-use crate::driver::crate_reads::{CrateReads, UNLEARNED};
+use crate::driver::crate_reads::CrateReads;
 use crate::driver::told::Told;
+use crate::driver::who;
 use crate::manifest::Mismatch;
 use crate::paths::{self, lexical};
 use crate::planner::places::Place;
 use crate::planner::tree::TOLD;
-use crate::recipe::digest::{ArtifactHash, BlobDigest};
-use crate::recipe::{Artifact, File, Recipe};
+use crate::recipe::Recipe;
+use crate::recipe::digest::BlobDigest;
 
 /// Where a compiler reads what is of the machine, to be loaded itself.
 const MACHINE: [&str; 8] = ["/usr", "/lib", "/lib64", "/bin", "/etc", "/proc", "/sys", "/dev"];
 
 /// What a crate's bake has in its work directory.
 pub(super) struct CrateTree {
-    /// The files that stand in no input, and which artifacts they may be: those of the bytes that the compiler saw.
-    pub(super) files: Vec<(PathBuf, [ArtifactHash; 2])>,
+    /// The files that stand in no input, with the digests of what the compiler read; none of what was only looked at.
+    pub(super) files: BTreeMap<PathBuf, Option<BlobDigest>>,
     /// The directories that were looked at.
     pub(super) directories: Vec<PathBuf>,
     /// Whether the bake is to tell what was seen.
@@ -57,14 +59,8 @@ impl Host<'_> {
         }
         let said = invocation.args.iter().rev().find(|arg| arg.name == "linker");
         let name = said.map_or(OsStr::new(LINKER), |arg| arg.value.as_os_str());
-        let found = if name.as_bytes().contains(&b'/') {
-            Some(self.world.absolute(Path::new(name)))
-        } else {
-            let path = self.world.environment().get("PATH").unwrap_or_default();
-            let entries = path.as_bytes().split(|byte| *byte == b':').map(OsStr::from_bytes);
-            let is_program = |path: &PathBuf| self.world.stat(path).is_ok_and(|stat| stat.mode & 0o111 != 0);
-            entries.map(|entry| self.world.absolute(Path::new(entry)).join(name)).find(is_program)
-        };
+        let is_program = |path: &PathBuf| self.world.stat(path).is_ok_and(|stat| stat.mode & 0o111 != 0);
+        let found = who::on_path(self.world, name).into_iter().find(is_program);
         match found.and_then(|path| self.place(&path)) {
             Some(Place::Input(_)) => Ok(()),
             _ => Err(Local::new("linker", format_args!("{} is in no input", name.display()))),
@@ -83,7 +79,7 @@ impl Host<'_> {
             let token = if macros { "macros" } else { "crate-type" };
             return Err(Local::new(token, "the wrapper is in no input, to tell what is seen in a bake"));
         }
-        let mut tree = CrateTree { files: Vec::new(), directories: Vec::new(), tells };
+        let mut tree = CrateTree { files: BTreeMap::new(), directories: Vec::new(), tells };
         let sources: Vec<PathBuf> =
             reads.rules.sources().map(|source| self.world.absolute(&source)).collect();
         for (path, digest) in &reads.reads.files {
@@ -98,7 +94,7 @@ impl Host<'_> {
             if real.is_none() || real != self.world.canonicalize(&plain).ok() {
                 return Err(Local::new("outside", format_args!("{} leads elsewhere", path.display())));
             }
-            tree.add_file(plain, *digest);
+            tree.files.insert(plain, Some(*digest));
         }
         if tells {
             self.add_what_was_seen(invocation, reads, &mut tree)?;
@@ -111,7 +107,7 @@ impl Host<'_> {
 
     /// Adds the crates of which only the metadata was read: a link takes what is beside that.
     fn add_libraries(&self, tree: &mut CrateTree) -> Result<(), Local> {
-        let read = tree.files.iter().map(|(path, _)| path);
+        let read = tree.files.keys();
         let metadata = read.filter(|path| path.extension().is_some_and(|extension| extension == "rmeta"));
         let beside: Vec<PathBuf> = metadata.map(|path| path.with_extension("rlib")).collect();
         for path in beside.into_iter().filter(|path| self.world.stat(path).is_ok()) {
@@ -120,11 +116,12 @@ impl Host<'_> {
         Ok(())
     }
 
-    /// Adds a file that was not read.
+    /// Adds a file that was not read: whatever the host finds there.
     fn add_present(&self, path: PathBuf, tree: &mut CrateTree) -> Result<(), Local> {
-        let gone = |error| Local::new(UNLEARNED, format!("{}: {error}", path.display()));
-        let digest = BlobDigest::of(&self.world.read(&path).map_err(gone)?);
-        tree.add_file(path, digest);
+        if !self.world.lstat(&path).is_ok_and(|stat| stat.is_file()) {
+            return Err(Local::new("link", format_args!("{} is no file itself", path.display())));
+        }
+        tree.files.entry(path).or_default();
         Ok(())
     }
 
@@ -184,7 +181,7 @@ impl Host<'_> {
             let place = self.place(path).filter(|place| matches!(place, Place::Input(_)));
             let input = place.and_then(|place| self.places.path_of(&place));
             let is_named = input.is_some_and(|input| places.iter().any(|place| place == input));
-            is_named || tree.files.iter().any(|(given, _)| given == path)
+            is_named || tree.files.contains_key(path)
         };
         looked.holds(self.world, &named, &is_given).map_err(|mismatch| {
             let path = named.path(mismatch.path()).unwrap_or_else(|| mismatch.path().into());
@@ -236,15 +233,6 @@ impl Host<'_> {
 
     fn place(&self, path: &Path) -> Option<Place> {
         self.places.locate(path.as_os_str().as_bytes()).map(|located| *located.root)
-    }
-}
-
-impl CrateTree {
-    fn add_file(&mut self, path: PathBuf, digest: BlobDigest) {
-        if self.files.iter().all(|(other, _)| *other != path) {
-            let artifact = |executable| Artifact::File(File::new(digest, executable)).hash();
-            self.files.push((path, [false, true].map(artifact)));
-        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! Nothing depends on a note or a claim: the files are those that this process's own compiler read in this very
 //! call, or would read again, and the host hashes their bytes itself.
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -17,8 +18,8 @@ use crate::driver::crates::subject;
 use crate::driver::{CompilerCall, Context};
 use crate::paths::Spelling;
 use crate::planner::crate_recipe::{CrateRecipe, CrateRecipeInputs, TOP, crate_recipe, suits};
-use crate::recipe::digest::ArtifactHash;
-use crate::recipe::{Recipe, STDERR, STDOUT};
+use crate::recipe::digest::{ArtifactHash, BlobDigest};
+use crate::recipe::{Artifact, File, Recipe, STDERR, STDOUT};
 use crate::store::Staged;
 use crate::transport::Habits;
 use crate::transport::placing::placement;
@@ -122,10 +123,11 @@ impl Context<'_> {
     ) -> Result<(Recipe, usize, Vec<String>), Local> {
         let Asked { host, reads, tree } = self.asked_crate(call, invocation, socket)?;
         let mut files = Vec::new();
-        for (path, [plain, executable]) in &tree.files {
+        for (path, digest) in &tree.files {
+            let of_all = || BlobDigest::of_all(&mut self.world.open(path)?);
+            let digest = digest.map_or_else(of_all, Ok).map_err(|error| Local::new(UNLEARNED, error))?;
             let stat = self.world.stat(path).map_err(|error| Local::new(UNLEARNED, error))?;
-            let artifact = if stat.mode & 0o100 == 0 { plain } else { executable };
-            files.push((path.clone(), *artifact));
+            files.push((path.clone(), file_artifact(digest, stat.mode & 0o100 != 0)));
         }
         let recipe = host.crate_recipe(invocation, &reads, &tree, &files)?.recipe;
         let data = host.data(b"", &recipe);
@@ -133,17 +135,23 @@ impl Context<'_> {
     }
 }
 
+/// The artifact of a file.
+fn file_artifact(digest: BlobDigest, executable: bool) -> ArtifactHash {
+    Artifact::File(File::new(digest, executable)).hash()
+}
+
 impl Host<'_> {
     /// Gives files to the host.
     fn given(
         &mut self,
-        files: &[(PathBuf, [ArtifactHash; 2])],
+        files: &BTreeMap<PathBuf, Option<BlobDigest>>,
     ) -> Result<Vec<(PathBuf, ArtifactHash)>, Local> {
-        let paths: Vec<&Path> = files.iter().map(|(path, _)| path.as_path()).collect();
+        let paths: Vec<&Path> = files.keys().map(PathBuf::as_path).collect();
         let artifacts = self.client.create_artifacts(&paths)?;
-        let given = files.iter().zip(artifacts).map(|((path, expected), created)| {
+        let given = files.iter().zip(artifacts).map(|((path, digest), created)| {
             let created = created.map_err(|error| Local::new("host-error", error))?;
-            if expected.contains(&created) {
+            let is_it = |digest| [false, true].iter().any(|run| file_artifact(digest, *run) == created);
+            if digest.is_none_or(is_it) {
                 Ok((path.clone(), created))
             } else {
                 Err(Local::new("inputs-changed", format_args!("{} changed", path.display())))

@@ -147,9 +147,7 @@ impl Import<'_> {
         let read_at = self.artifacts.world.now();
         let digest = if store.is_read_only() {
             // It can be named if it is there; if not, it can't be kept, and the store says so.
-            let mut hasher = blake3::Hasher::new();
-            hasher.update_reader(&file).map_err(HostError::io("read", shown))?;
-            let digest = BlobDigest::from(hasher.finalize());
+            let digest = BlobDigest::of_all(&mut file).map_err(HostError::io("read", shown))?;
             if !store.has_blob(&digest) {
                 store.put_blob(&[])?;
             }

@@ -80,8 +80,6 @@ impl Artifacts {
 fn digest(place: &Place<'_>) -> Result<BlobDigest, HostError> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let opened = openat(place.directory, place.name, flags, Mode::empty());
-    let opened = OpenFile::from(opened.map_err(HostError::io("open", place.shown))?);
-    let mut hasher = blake3::Hasher::new();
-    hasher.update_reader(&opened).map_err(HostError::io("read", place.shown))?;
-    Ok(BlobDigest::from(hasher.finalize()))
+    let mut opened = OpenFile::from(opened.map_err(HostError::io("open", place.shown))?);
+    BlobDigest::of_all(&mut opened).map_err(HostError::io("read", place.shown))
 }

@@ -60,15 +60,29 @@ impl Compiled<'_> {
         }
         Ok((Recording { accesses, variables, unasked, clock: false, ..recording }, trail))
     }
+
+    /// Whether a program is the compiler itself, in which macros run. What is only known to be run by the loader of a
+    /// packed compiler counts as that.
+    pub(crate) fn is_compiler(&self, program: &Path) -> bool {
+        let tool = program.file_name().and_then(rust_tool_from_name);
+        matches!(tool, Some(RustTool::Rustc | RustTool::Clippy)) || self.is_own_loader(program)
+    }
+
+    /// Where the compiler's own libraries are.
+    fn sysroot(&self) -> &Path {
+        self.program.parent().and_then(Path::parent).unwrap_or(Path::new("/"))
+    }
+
+    /// Whether a program is the loader of a packed compiler.
+    fn is_own_loader(&self, program: &Path) -> bool {
+        let name = program.file_name().unwrap_or_default().as_bytes();
+        name.starts_with(b"ld-linux") && program.starts_with(self.sysroot())
+    }
 }
 
 /// Turns a recording of one compile.
 struct Adapter<'a> {
-    world: &'a dyn World,
-    digester: &'a dyn Digester,
-    krate: &'a CrateJob<'a>,
-    /// The compiler's file.
-    program: &'a Path,
+    compiled: &'a Compiled<'a>,
     /// The outputs, absolute.
     outputs: Vec<PathBuf>,
     /// The directory of `-C incremental`, absolute.
@@ -78,15 +92,12 @@ struct Adapter<'a> {
 }
 
 impl<'a> Adapter<'a> {
-    fn new(compiled: &Compiled<'a>) -> Self {
-        let Compiled { world, digester, krate, program, outputs } = *compiled;
+    fn new(compiled: &'a Compiled<'a>) -> Self {
+        let Compiled { world, krate, outputs, .. } = *compiled;
         let absolute = |path: &OsString| world.absolute(Path::new(path));
         let dependencies = outputs.iter().find(|output| output.kind == OutputKind::Dependencies);
         Self {
-            world,
-            digester,
-            krate,
-            program,
+            compiled,
             outputs: outputs.iter().map(|output| absolute(&output.path)).collect(),
             incremental: krate.invocation.incremental.as_ref().map(absolute),
             dependencies: dependencies.and_then(|output| world.read(Path::new(&output.path)).ok()),
@@ -94,7 +105,7 @@ impl<'a> Adapter<'a> {
     }
 
     fn absolute(&self, path: &Path) -> PathBuf {
-        self.world.absolute(path)
+        self.compiled.world.absolute(path)
     }
 
     /// What the compiler keeps for itself.
@@ -114,7 +125,7 @@ impl<'a> Adapter<'a> {
     fn is_of_macros(&self, program: &Path, object: &Path) -> bool {
         let name = object.file_name().unwrap_or_default().as_bytes();
         let own = [&b"librustc_driver-"[..], b"libLLVM"].iter().any(|own| name.starts_with(own));
-        self.is_compiler(program) && !own && !self.is_compiler(object)
+        self.compiled.is_compiler(program) && !own && !self.compiled.is_compiler(object)
     }
 
     /// The directories that macros listed.
@@ -130,8 +141,8 @@ impl<'a> Adapter<'a> {
     /// own loader.
     fn check_alone(&self, recording: &Recording) -> Result<(), Kept> {
         let starts = &recording.started;
-        let launched = starts.len() <= 1 && starts.iter().all(|program| self.is_own_loader(program));
-        if self.krate.alone && !launched { Err(Kept::RanPrograms) } else { Ok(()) }
+        let launched = starts.len() <= 1 && starts.iter().all(|program| self.compiled.is_own_loader(program));
+        if self.compiled.krate.alone && !launched { Err(Kept::RanPrograms) } else { Ok(()) }
     }
 
     /// Refuses what continued an earlier session: what is kept shall be what a fresh compile makes. A session
@@ -163,7 +174,7 @@ impl<'a> Adapter<'a> {
         for access in written {
             let path = self.absolute(&access.path);
             let known = self.outputs.contains(&path) || self.is_memory(&path) || further.contains(&path);
-            let Ok(stat) = self.world.lstat(&path) else { continue };
+            let Ok(stat) = self.compiled.world.lstat(&path) else { continue };
             if known || path.starts_with("/dev") || path.starts_with("/proc") {
                 continue;
             }
@@ -174,7 +185,7 @@ impl<'a> Adapter<'a> {
             further.push(path);
         }
         let named = |path: PathBuf| {
-            let name = self.krate.places.name(path.as_os_str().as_bytes());
+            let name = self.compiled.krate.places.name(path.as_os_str().as_bytes());
             PathBuf::from(OsStr::from_bytes(&name))
         };
         Ok(further.into_iter().map(named).collect())
@@ -183,12 +194,12 @@ impl<'a> Adapter<'a> {
     /// The places that are bound to where they are: those near which the compiler, or a macro in it, reached
     /// something that is not below them. It may have found its way from there, as from `OUT_DIR` upwards.
     fn beside(&self, recording: &Recording) -> Vec<(usize, Vec<u8>)> {
-        let places = self.krate.places;
+        let places = self.compiled.krate.places;
         let mut bound = BTreeSet::new();
-        for access in recording.accesses.iter().filter(|access| self.is_compiler(&access.program)) {
+        for access in recording.accesses.iter().filter(|access| self.compiled.is_compiler(&access.program)) {
             let path = access.path.as_os_str().as_bytes();
             let outside = !access.path.is_absolute()
-                || access.path.starts_with(self.sysroot())
+                || access.path.starts_with(self.compiled.sysroot())
                 || SYSTEM.iter().any(|place| access.path.starts_with(place));
             if outside {
                 continue;
@@ -209,11 +220,11 @@ impl<'a> Adapter<'a> {
     /// The places that a result may hold unseen, where it can't be searched: those that the variables name that
     /// were asked for, and `OUT_DIR` where anything in it was looked at, or a macro ran.
     fn hidden(&self, recording: &Recording, asked: &[OsString]) -> Vec<(usize, Vec<u8>)> {
-        if !self.krate.invocation.opaque {
+        if !self.compiled.krate.invocation.opaque {
             return Vec::new();
         }
-        let places = self.krate.places;
-        let environment = self.world.environment();
+        let places = self.compiled.krate.places;
+        let environment = self.compiled.world.environment();
         let all = asked.iter().any(|name| name == ALL_VARIABLES);
         let values = environment.iter().filter(|(name, _)| all || asked.iter().any(|asked| asked == name));
         let spelled = values.filter_map(|(_, value)| places.spelled(value.as_bytes(), Spelling::Plain));
@@ -246,7 +257,7 @@ impl<'a> Adapter<'a> {
         let mut names = recording.variables.clone();
         let lists = |access: &Access| {
             let What::Read(stat) = access.what else { return false };
-            let facts = || self.digester.facts(&access.path, &stat);
+            let facts = || self.compiled.digester.facts(&access.path, &stat);
             self.is_loaded(access) && facts().map_or(true, |facts| facts.traits.has(Traits::ENVIRONMENT))
         };
         if recording.accesses.iter().any(lists) {
@@ -259,26 +270,9 @@ impl<'a> Adapter<'a> {
     fn is_loaded(&self, access: &Access) -> bool {
         matches!(access.what, What::Read(_))
             && access.path.extension().is_some_and(|extension| extension == "so")
-            && self.is_compiler(&access.program)
-            && !access.path.starts_with(self.sysroot())
+            && self.compiled.is_compiler(&access.program)
+            && !access.path.starts_with(self.compiled.sysroot())
             && !self.outputs.contains(&self.absolute(&access.path))
-    }
-
-    /// Whether a program is the compiler itself; a macro runs in it.
-    fn is_compiler(&self, program: &Path) -> bool {
-        let tool = program.file_name().and_then(rust_tool_from_name);
-        matches!(tool, Some(RustTool::Rustc | RustTool::Clippy)) || self.is_own_loader(program)
-    }
-
-    /// Whether a program is the loader of a packed compiler, which is what such a compiler runs as.
-    fn is_own_loader(&self, program: &Path) -> bool {
-        let name = program.file_name().unwrap_or_default().as_bytes();
-        name.starts_with(b"ld-linux") && program.starts_with(self.sysroot())
-    }
-
-    /// Where the compiler's own libraries are.
-    fn sysroot(&self) -> &'a Path {
-        self.program.parent().and_then(Path::parent).unwrap_or(Path::new("/"))
     }
 
     /// The programs that were run beside the compiler, with their libraries.
@@ -290,9 +284,9 @@ impl<'a> Adapter<'a> {
         let libraries = libraries.map(|access| (self.absolute(&access.path).into(), Helper::Library));
         for (program, helper) in programs.chain(libraries) {
             let program: &Arc<Path> = &program;
-            let found = (self.krate.program)(program, helper).ok_or(Kept::NotRecorded)?;
+            let found = (self.compiled.krate.program)(program, helper).ok_or(Kept::NotRecorded)?;
             for part in &found.parts {
-                let stat = self.world.stat(&part.path).map_err(|_| Kept::InputsChanged)?;
+                let stat = self.compiled.world.stat(&part.path).map_err(|_| Kept::InputsChanged)?;
                 let what = What::Read(stat);
                 accesses.push(Access { program: Arc::clone(program), path: part.path.clone(), what });
             }
@@ -304,14 +298,14 @@ impl<'a> Adapter<'a> {
 
     /// Where a program would have been found earlier on `PATH`.
     fn lookups(&self, recording: &Recording) -> Vec<Access> {
-        let environment = self.world.environment();
+        let environment = self.compiled.world.environment();
         let path = environment.get("PATH").unwrap_or(OsStr::new("/bin:/usr/bin"));
         let names = recording.started.iter().filter(|name| !name.as_os_str().as_bytes().contains(&b'/'));
         let mut lookups = Vec::new();
         for name in names {
             for directory in path.as_bytes().split(|byte| *byte == b':') {
                 let place = Path::new(OsStr::from_bytes(directory)).join(name);
-                if self.world.stat(&place).is_ok() {
+                if self.compiled.world.stat(&place).is_ok() {
                     break;
                 }
                 lookups.push(missing(&recording.program.as_path().into(), place));
@@ -323,7 +317,7 @@ impl<'a> Adapter<'a> {
     /// Where a crate of the same file name would be taken for one that was read: in the other directories
     /// where crates are looked for.
     fn shadows(&self, recording: &Recording) -> Vec<Access> {
-        let searches = self.krate.invocation.searches.iter();
+        let searches = self.compiled.krate.invocation.searches.iter();
         let directories: Vec<&Path> = searches
             .filter(|search| search.kind != SearchKind::Native)
             .map(|search| Path::new(&search.path))
@@ -338,7 +332,7 @@ impl<'a> Adapter<'a> {
             }
             let others = directories.iter().filter(|directory| **directory != parent);
             let others = others.map(|directory| directory.join(name));
-            let absent = others.filter(|path| self.world.lstat(path).is_err());
+            let absent = others.filter(|path| self.compiled.world.lstat(path).is_err());
             shadows.extend(absent.map(|path| missing(&access.program, path)));
         }
         shadows
@@ -358,7 +352,7 @@ impl<'a> Adapter<'a> {
             {
                 return None;
             }
-            What::Listed if self.is_compiler(&program) && !listed.contains(&spelled) => {
+            What::Listed if self.compiled.is_compiler(&program) && !listed.contains(&spelled) => {
                 match self.searched_as(&spelled) {
                     Some(SearchKind::Crates) => What::ListedCrates,
                     Some(SearchKind::Dependency | SearchKind::Native) => return None,
@@ -372,7 +366,7 @@ impl<'a> Adapter<'a> {
 
     /// What the compiler looks for in a directory that it lists.
     fn searched_as(&self, directory: &Path) -> Option<SearchKind> {
-        let searches = self.krate.invocation.searches.iter();
+        let searches = self.compiled.krate.invocation.searches.iter();
         let here = searches.filter(|search| Path::new(&search.path) == directory);
         let kinds: Vec<SearchKind> = here.map(|search| search.kind).collect();
         kinds.iter().find(|kind| **kind == SearchKind::Crates).or(kinds.first()).copied()
@@ -381,9 +375,9 @@ impl<'a> Adapter<'a> {
     /// Gives a path its name. A place itself that is missing keeps its own.
     fn name(&self, access: &mut Access) {
         let bytes = access.path.as_os_str().as_bytes();
-        let is_place = self.krate.places.directories().iter().any(|place| place == bytes);
+        let is_place = self.compiled.krate.places.directories().iter().any(|place| place == bytes);
         if !(is_place && matches!(access.what, What::Missing(_))) {
-            let name = self.krate.places.name(bytes);
+            let name = self.compiled.krate.places.name(bytes);
             access.path = PathBuf::from(OsStr::from_bytes(&name));
         }
     }
