@@ -3,7 +3,8 @@
 
 use std::ffi::OsString;
 use std::io::Write;
-use std::path::PathBuf;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bakeplan::driver::Config;
 use bakeplan::host::pack::{self, Pack};
 use bakeplan::host::sandbox::{Attend, Ended, Limits, Sandbox, SandboxError};
-use bakeplan::host::{self, Engine, EngineOptions, Lineage, Outer, Verified};
+use bakeplan::host::{self, Engine, EngineOptions, Entry, Lineage, Outer, Verified};
 use bakeplan::recipe::digest::{BlobDigest, RecordName};
 use bakeplan::store::Store;
 use bakeplan::toolchain::Memo;
@@ -35,7 +36,7 @@ struct Cli {
 enum Action {
     /// Run a command with a host of its own, and exit as it does
     Run(Run),
-    /// Serve a socket until a signal comes
+    /// Serve a socket until a signal comes; says its path once it is ready
     Serve(Serve),
     /// Show which process asked for which bakes, and what came of them
     Lineage(ShowLineage),
@@ -74,10 +75,6 @@ struct Run {
     #[arg(long, value_name = "NAME=VALUE", requires = "sandbox", value_parser = OsStringValueParser::new().try_map(variable))]
     env: Vec<(OsString, OsString)>,
 
-    /// How many processes run at once [default: one a processor]
-    #[arg(long, short, value_name = "N")]
-    jobs: Option<usize>,
-
     #[command(flatten)]
     bounds: Bounds,
 
@@ -104,9 +101,13 @@ struct Serve {
     bounds: Bounds,
 }
 
-/// What each bake may use up.
+/// What bakes may use up.
 #[derive(clap::Args)]
 struct Bounds {
+    /// How many processes run at once [default: one a processor]
+    #[arg(long, short, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
+
     /// How long a bake may take, seconds
     #[arg(long = "bake-seconds", value_name = "SECONDS", default_value_t = 3600)]
     seconds: u64,
@@ -199,25 +200,51 @@ fn open_store(world: &RealWorld, cli: &Cli) -> Result<Arc<Store>, Failure> {
     Ok(Arc::new(config.open_store()?))
 }
 
+/// A directory for what is not kept: beside the store's own where that can be written to.
+enum Scratch {
+    Beside(PathBuf),
+    /// Removed when this is dropped.
+    Temporary(tempfile::TempDir),
+}
+
+impl Scratch {
+    fn of(store: &Store) -> Result<Self, Failure> {
+        if !store.is_read_only() {
+            return Ok(Self::Beside(EngineOptions::scratch(store)));
+        }
+        let _ = writeln!(std::io::stderr(), "brioche-host: {} is read-only", store.dir().display());
+        Ok(Self::Temporary(tempfile::Builder::new().prefix("brioche-host-").tempdir()?))
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::Beside(path) => path,
+            Self::Temporary(directory) => directory.path(),
+        }
+    }
+}
+
+/// An engine on the store, and its directory, which is dropped after it.
 fn engine(
     world: &Arc<RealWorld>,
     cli: &Cli,
     unsandboxed: bool,
-    jobs: Option<usize>,
     bounds: &Bounds,
-) -> Result<Engine, Failure> {
+) -> Result<(Engine, Scratch), Failure> {
     let store = open_store(world, cli)?;
+    let scratch = Scratch::of(&store)?;
     let sandbox = if unsandboxed {
         Sandbox::none()
     } else {
-        Sandbox::new(&**world, &EngineOptions::scratch(&store)).map_err(|error| match error {
+        Sandbox::new(&**world, scratch.path()).map_err(|error| match error {
             // Without a sandbox that would fail as well.
             SandboxError::Io { .. } => error.to_string(),
             _ => format!("{error}\n(--unsandboxed bakes without one)"),
         })?
     };
     let mut options = EngineOptions::new(store, Arc::<RealWorld>::clone(world), sandbox);
-    options.processes = jobs.unwrap_or(options.processes);
+    scratch.path().clone_into(&mut options.scratch);
+    options.processes = bounds.jobs.map_or(options.processes, NonZeroUsize::get);
     options.limits = bounds.limits();
     let engine = Engine::new(options)?;
     if (bounds.memory.is_some() || bounds.processes.is_some())
@@ -226,7 +253,15 @@ fn engine(
         let said = "brioche-host: without control groups, limits hold for each process of a bake alone";
         let _ = writeln!(std::io::stderr(), "{said}: {why}");
     }
-    Ok(engine)
+    Ok((engine, scratch))
+}
+
+/// An engine on a store that bakes nothing.
+fn keeper(world: &Arc<RealWorld>, store: Arc<Store>) -> Result<(Engine, Scratch), Failure> {
+    let scratch = Scratch::of(&store)?;
+    let mut options = EngineOptions::new(store, Arc::<RealWorld>::clone(world), Sandbox::none());
+    scratch.path().clone_into(&mut options.scratch);
+    Ok((Engine::new(options)?, scratch))
 }
 
 fn run_command(world: &Arc<RealWorld>, cli: &Cli, run: &Run) -> Result<ExitCode, Failure> {
@@ -239,7 +274,7 @@ fn run_command(world: &Arc<RealWorld>, cli: &Cli, run: &Run) -> Result<ExitCode,
             return Err(format!("there is no directory {} for --output", parent.display()).into());
         }
     }
-    let engine = engine(world, cli, run.unsandboxed, run.jobs, &run.bounds)?;
+    let (engine, _scratch) = engine(world, cli, run.unsandboxed, &run.bounds)?;
     let outer = Outer {
         command: run.command.clone(),
         inputs: run.input.clone(),
@@ -276,8 +311,10 @@ fn variable(pair: OsString) -> Result<(OsString, OsString), &'static str> {
 
 fn serve_socket(world: &Arc<RealWorld>, cli: &Cli, serve: &Serve) -> Result<ExitCode, Failure> {
     let signals = Signals::catch(true)?;
-    let engine = engine(world, cli, serve.unsandboxed, None, &serve.bounds)?;
-    let server = host::serve_plain(&engine, &serve.input, &world.absolute(&serve.socket))?;
+    let (engine, _scratch) = engine(world, cli, serve.unsandboxed, &serve.bounds)?;
+    let socket = world.absolute(&serve.socket);
+    let server = host::serve_plain(&engine, &serve.input, &socket)?;
+    writeln!(std::io::stdout(), "{}", socket.display())?;
     while !signals.stop() {
         std::thread::sleep(std::time::Duration::from_millis(100));
     }
@@ -327,7 +364,11 @@ fn lineage(world: &Arc<RealWorld>, cli: &Cli, show: &ShowLineage) -> Result<Exit
     let store = open_store(world, cli)?;
     let lineage = Lineage::new(EngineOptions::scratch(&store).join("lineage"), store);
     let mut out = std::io::stdout().lock();
-    for entry in lineage.read()? {
+    let entries = lineage.read()?;
+    if !show.json && !entries.is_empty() {
+        writeln!(out, "{}", Entry::HEADER)?;
+    }
+    for entry in entries {
         if show.json {
             writeln!(out, "{}", serde_json::to_string(&entry)?)?;
         } else {
@@ -343,7 +384,7 @@ fn lineage(world: &Arc<RealWorld>, cli: &Cli, show: &ShowLineage) -> Result<Exit
 fn gc(world: &Arc<RealWorld>, cli: &Cli) -> Result<ExitCode, Failure> {
     let store = open_store(world, cli)?;
     let collected = store.gc()?;
-    let engine = Engine::new(EngineOptions::new(store, Arc::<RealWorld>::clone(world), Sandbox::none()))?;
+    let (engine, _scratch) = keeper(world, store)?;
     engine.trim(EngineOptions::LOCALS)?;
     let freed = collected.freed >> 20;
     writeln!(std::io::stdout(), "{} removed, {freed} MiB freed", collected.removed)?;
@@ -352,7 +393,7 @@ fn gc(world: &Arc<RealWorld>, cli: &Cli) -> Result<ExitCode, Failure> {
 
 fn verify(world: &Arc<RealWorld>, cli: &Cli) -> Result<ExitCode, Failure> {
     let store = open_store(world, cli)?;
-    let engine = Engine::new(EngineOptions::new(store, Arc::<RealWorld>::clone(world), Sandbox::none()))?;
+    let (engine, _scratch) = keeper(world, store)?;
     let verified = engine.verify()?;
     let mut out = std::io::stdout().lock();
     for path in verified.store.corrupt.iter().chain(&verified.wrong_trees) {

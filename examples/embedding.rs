@@ -177,6 +177,7 @@ fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     let engine = Engine { memory: Mutex::default(), toolchain: toolchain.clone() };
     engine.memory().artifacts.insert(toolchain.0, Artifact::Directory(Directory::default()));
     let here = std::env::current_dir()?;
+    let scratch = tempfile::tempdir()?;
     let root =
         Root { path: "/".into(), directory: fs::File::open("/")?.into(), writable: true, links: Links::All };
     let grant = Grant {
@@ -185,6 +186,7 @@ fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
         symbols: vec![(Symbol::WorkDir, here), (Symbol::TempDir, "/tmp".into())],
         rights: Rights { networking: false, platforms: Platform::current().into_iter().collect() },
         roots: Roots { roots: vec![root], covered: Vec::new() },
+        scratch: scratch.path().to_owned(),
         owner: Owner::Host,
     };
     let directory = tempfile::tempdir()?;

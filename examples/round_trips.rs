@@ -32,8 +32,8 @@ impl Session for Ready {
         Ok(Inputs { artifacts: (0..20).map(input).collect(), ..Inputs::default() })
     }
 
-    fn create_artifact(&self, path: &Path) -> Result<ArtifactHash, WireError> {
-        Ok(ArtifactHash::of(path.as_os_str().as_encoded_bytes()))
+    fn create_artifacts(&self, paths: &[&Path], _: &dyn Watch) -> Vec<Result<ArtifactHash, WireError>> {
+        paths.iter().map(|path| Ok(ArtifactHash::of(path.as_os_str().as_encoded_bytes()))).collect()
     }
 
     fn bake(&self, recipe: &Recipe, _: Deliver<'_>, _: &dyn Watch) -> Result<Finished, WireError> {

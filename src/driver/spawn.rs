@@ -161,7 +161,7 @@ impl<'a> Host<'a> {
         if let Some(signal) = world.heed_signals() {
             client.heed(signal);
         }
-        let Inputs { artifacts, symbols, recipe: _ } = client.get_inputs()?;
+        let Inputs { artifacts, symbols, scratch, recipe: _ } = client.get_inputs()?;
         let inputs = artifacts.into_iter().map(|input| (input.path, Place::Input(input.artifact)));
         let symbol = |name: &str| Symbol::ALL.into_iter().find(|symbol| symbol.name() == name);
         let mapped = |symbol: &Symbol| !matches!(symbol, Symbol::InputResourceDirs | Symbol::HostSocketPath);
@@ -169,9 +169,7 @@ impl<'a> Host<'a> {
             .into_iter()
             .filter_map(|(name, path)| Some((path, symbol(&name).filter(mapped)?)))
             .collect();
-        let temporary = symbols.iter().find(|(_, symbol)| *symbol == Symbol::TempDir);
-        let temporary = temporary.map_or(Path::new("/tmp"), |(path, _)| Path::new(OsStr::from_bytes(path)));
-        let temporary = Temporary::new(temporary);
+        let temporary = Temporary::new(Path::new(OsStr::from_bytes(&scratch)));
         let places = symbols.iter().map(|(path, symbol)| (path.clone(), Place::Symbol(*symbol)));
         let places = Places::new(inputs.chain(places));
         let program = call.program.as_os_str().as_bytes();

@@ -60,6 +60,11 @@ pub struct Entry {
     pub log: Option<String>,
 }
 
+impl Entry {
+    /// The names of the columns of an entry as it is displayed.
+    pub const HEADER: &str = "when           for whom     outcome  process recipe";
+}
+
 impl std::fmt::Display for Entry {
     /// When (seconds since 1970), the start of the hash of who asked, what came of it, how long the process ran,
     /// the hash of what was asked for.

@@ -22,6 +22,6 @@ pub use files::Place;
 pub use grants::{Grant, Grants, Links, Rights, Root, Roots};
 pub use lineage::{Entry, Lineage, Outcome};
 pub use permits::{Permits, Slot};
-pub use run::{INPUTS_VARIABLE, Outer, SOCKET_VARIABLE, SPAWN_VARIABLE, run, serve_plain};
+pub use run::{INPUTS_VARIABLE, Outer, SOCKET_VARIABLE, SPAWN_VARIABLE, Served, run, serve_plain};
 pub use serve::{Options, ServeError, Server, serve};
 pub use session::{Session, Watch};

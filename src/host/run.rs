@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use super::artifacts::Owner;
 use super::baker::Order;
-use super::engine::{Baking, Engine, SOCKET, Scene, Unbaked, socket_directory};
+use super::engine::{Baking, Engine, PrivateDir, SOCKET, Scene, Unbaked};
 use super::error::HostError;
 use super::files::{self, Place};
 use super::grants::{Grant, Grants, Links, Rights, Root, Roots};
@@ -56,6 +56,20 @@ pub struct Outer {
     pub output: Option<PathBuf>,
 }
 
+/// A session that is served until this is dropped.
+pub struct Served {
+    server: Server,
+    /// Goes when nobody uses it any more.
+    _scratch: PrivateDir,
+}
+
+impl Served {
+    /// Ends it, as [`Server::stop`] does.
+    pub fn stop(self) {
+        self.server.stop();
+    }
+}
+
 /// Runs a command to its end, with a host for it alone.
 ///
 /// # Errors
@@ -68,16 +82,18 @@ pub fn run(engine: &Engine, outer: &Outer, attend: &dyn Attend) -> Result<Ended,
 ///
 /// # Errors
 /// When the socket cannot be served, or an input cannot be taken.
-pub fn serve_plain(engine: &Engine, inputs: &[PathBuf], socket: &Path) -> Result<Server, HostError> {
-    let grant = plain_grant(engine, &[], inputs)?;
+pub fn serve_plain(engine: &Engine, inputs: &[PathBuf], socket: &Path) -> Result<Served, HostError> {
+    let scratch = scratch_directory(engine)?;
+    let grant = plain_grant(engine, &[], inputs, &scratch)?;
     let grants = Grants::new(Arc::new(engine.clone()), grant, None);
-    Ok(serve(Options::new(socket), Arc::new(grants))?)
+    Ok(Served { server: serve(Options::new(socket), Arc::new(grants))?, _scratch: scratch })
 }
 
 fn plain(engine: &Engine, outer: &Outer, attend: &dyn Attend) -> Result<Ended, HostError> {
-    let directory = socket_directory(engine)?;
+    let directory = engine.socket_directory()?;
     let socket = directory.path().join(SOCKET);
-    let grant = plain_grant(engine, &outer.command, &outer.inputs)?;
+    let scratch = scratch_directory(engine)?;
+    let grant = plain_grant(engine, &outer.command, &outer.inputs, &scratch)?;
     let grants = Grants::new(Arc::new(engine.clone()), grant, Some(Slot::new(engine.permits())));
     let _server = serve(Options::new(&socket), Arc::new(grants))?;
     let mut environment: Environment = engine.world.environment().clone();
@@ -110,7 +126,12 @@ fn program(world: &dyn World, name: &OsStr) -> OsString {
 }
 
 /// What a plain child may ask for: it sees the whole machine, and may read and write what the host's user may.
-fn plain_grant(engine: &Engine, command: &[OsString], inputs: &[PathBuf]) -> Result<Grant, HostError> {
+fn plain_grant(
+    engine: &Engine,
+    command: &[OsString],
+    inputs: &[PathBuf],
+    scratch: &PrivateDir,
+) -> Result<Grant, HostError> {
     let world = &*engine.world;
     let mut given = Vec::new();
     for input in inputs {
@@ -122,10 +143,9 @@ fn plain_grant(engine: &Engine, command: &[OsString], inputs: &[PathBuf]) -> Res
     {
         given.push((system.artifact, system.top));
     }
-    let variable = |name: &str| world.environment().get(name).map(PathBuf::from);
     let mut symbols = vec![(Symbol::WorkDir, world.cwd().to_owned())];
-    symbols.extend(variable("HOME").map(|home| (Symbol::HomeDir, home)));
-    symbols.push((Symbol::TempDir, variable("TMPDIR").unwrap_or_else(|| "/tmp".into())));
+    symbols.extend(world.environment().get("HOME").map(|home| (Symbol::HomeDir, home.into())));
+    symbols.push((Symbol::TempDir, temporary_directory(engine)));
     let root = files::open_directory(Path::new("/"))?;
     let whole = Root { path: "/".into(), directory: root, writable: true, links: Links::All };
     Ok(Grant {
@@ -134,8 +154,19 @@ fn plain_grant(engine: &Engine, command: &[OsString], inputs: &[PathBuf]) -> Res
         symbols,
         rights: Rights { networking: false, platforms: Platform::current().into_iter().collect() },
         roots: Roots { roots: vec![whole], covered: Vec::new() },
+        scratch: scratch.path().to_owned(),
         owner: Owner::User(rustix::process::geteuid().as_raw()),
     })
+}
+
+/// The machine's directory for temporary files.
+fn temporary_directory(engine: &Engine) -> PathBuf {
+    engine.world.environment().get("TMPDIR").map_or_else(|| "/tmp".into(), PathBuf::from)
+}
+
+/// A directory for what is on its way between a plain child and the host.
+fn scratch_directory(engine: &Engine) -> Result<PrivateDir, HostError> {
+    engine.private_directory([engine.world.absolute(&temporary_directory(engine)), "/tmp".into()])
 }
 
 /// A plain child is no recipe; for the lineage it has a hash, over its command and inputs.

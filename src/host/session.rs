@@ -16,11 +16,10 @@ pub trait Session: Send + Sync {
     /// When the session can't tell.
     fn inputs(&self) -> Result<Inputs, WireError>;
 
-    /// *create-artifact*: takes what stands at a path, as the process sees it, as an artifact.
-    ///
-    /// # Errors
-    /// When the path is not the process's to give, or can't be read.
-    fn create_artifact(&self, path: &Path) -> Result<ArtifactHash, WireError>;
+    /// *create-artifact*: takes what stands at each of these absolute paths, as the process sees them, as an
+    /// artifact. The answer has as many items, in the same order: an error where the path is not the process's to
+    /// give, or can't be read.
+    fn create_artifacts(&self, paths: &[&Path], watch: &dyn Watch) -> Vec<Result<ArtifactHash, WireError>>;
 
     /// *bake-recipe*: bakes, or finds what was baked before, and delivers the output: at a path as the process
     /// sees it, or in the answer.

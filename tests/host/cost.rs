@@ -65,7 +65,7 @@ fn of_a_small_compile() {
     let bake = |name: String, number: u32| {
         let file = host.path("outer/a.i");
         fs::write(&file, source(number)).unwrap();
-        let input = session.create_artifact("/outer/a.i".as_ref()).unwrap();
+        let input = give(&session, "/outer/a.i".as_ref()).unwrap();
         let input = Recipe::from(host.engine.artifacts().need(&input).unwrap());
         let output = format!("/outer/{name}{number}");
         match session.bake(&recipe(input), Deliver::At(output.as_ref()), &Waiter::default()) {

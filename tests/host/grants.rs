@@ -71,7 +71,7 @@ fn only_artifacts_that_were_given_made_or_baked() {
     assert_eq!(refused(&session, &resources), "not-granted");
     // What it makes, and what it gets, is its own.
     fs::write(host.path("outer/made"), "of another").unwrap();
-    let made = session.create_artifact("/outer/made".as_ref()).unwrap();
+    let made = give(&session, "/outer/made".as_ref()).unwrap();
     assert_eq!(made, secret, "who has the bytes has the artifact");
     done(&session, &whole(&secret), None);
     let baked = sh("echo baked >\"$out\"");
@@ -128,7 +128,7 @@ fn no_network_no_other_platform() {
 /// What a path is refused as, to be taken and to be written.
 #[track_caller]
 fn both(session: &Grants, path: &str, take: &str, put: &str) {
-    let taken = session.create_artifact(path.as_ref()).map_err(|e| e.token);
+    let taken = give(&session, path.as_ref()).map_err(|e| e.token);
     assert_eq!(taken, Err(take.to_owned()), "create-artifact {path}");
     let baked = session.bake(&sh("echo x >\"$out\""), Deliver::At(path.as_ref()), &Waiter::default());
     assert_eq!(baked.map_err(|e| e.token), Err(put.to_owned()), "output at {path}");
@@ -167,13 +167,13 @@ fn paths_stay_within_the_roots() {
     both(&session, "/outerx", outside, outside);
     both(&session, "/outer/none/x", "not-there", "not-there");
     // A link as such is its target's text, and is not followed.
-    let artifact = session.create_artifact("/outer/absolute".as_ref()).unwrap();
+    let artifact = give(&session, "/outer/absolute".as_ref()).unwrap();
     assert!(matches!(host.engine.artifacts().need(&artifact).unwrap(), Artifact::Symlink { .. }));
-    session.create_artifact("/outer/fine/sub".as_ref()).unwrap();
+    give(&session, "/outer/fine/sub".as_ref()).unwrap();
     done(&session, &sh("echo x >\"$out\""), Some("/outer/fine/sub/out"));
     assert_eq!(fs::read(host.path("outer/dir/sub/out")).unwrap(), b"x\n");
     // Within a tree, links are not followed either.
-    let whole = session.create_artifact("/outer".as_ref()).unwrap();
+    let whole = give(&session, "/outer".as_ref()).unwrap();
     let Artifact::Directory(whole) = host.engine.artifacts().need(&whole).unwrap() else { panic!() };
     let up = host.engine.artifacts().entry(&whole, b"up").unwrap();
     assert_eq!(up, Some(Artifact::Symlink { target: "..".into() }));
@@ -206,10 +206,10 @@ fn outputs_only_at_new_names_in_places_that_can_be_written() {
     assert_eq!(put("/outer/inputs/one/sub/new"), refused("read-only"));
     assert_eq!(put("/outer/inputs"), refused("outside-roots"), "something else is mounted below");
     assert_eq!(
-        session.create_artifact("/outer/inputs".as_ref()).map_err(|e| e.token),
+        give(&session, "/outer/inputs".as_ref()).map_err(|e| e.token),
         Err("outside-roots".to_owned())
     );
-    session.create_artifact("/outer/inputs/one/sub".as_ref()).unwrap();
+    give(&session, "/outer/inputs/one/sub".as_ref()).unwrap();
     fs::write(host.path("outer/file"), "kept").unwrap();
     fs::create_dir(host.path("outer/dir")).unwrap();
     symlink("nowhere", host.path("outer/dangling")).unwrap();
@@ -234,13 +234,13 @@ fn what_the_process_itself_could_not_read_is_not_taken() {
     // Only root can give files away.
     if rustix::process::geteuid().is_root() {
         rustix::fs::chown(&file, Some(rustix::fs::Uid::from_raw(12345)), None).unwrap();
-        let taken = session.create_artifact("/outer/hard".as_ref()).map_err(|e| e.token);
+        let taken = give(&session, "/outer/hard".as_ref()).map_err(|e| e.token);
         assert_eq!(taken, Err("not-readable".to_owned()));
-        let taken = session.create_artifact("/outer".as_ref()).map_err(|e| e.token);
+        let taken = give(&session, "/outer".as_ref()).map_err(|e| e.token);
         assert_eq!(taken, Err("not-readable".to_owned()));
         fs::set_permissions(&file, fs::Permissions::from_mode(0o604)).unwrap();
     }
-    session.create_artifact("/outer/hard".as_ref()).unwrap();
+    give(&session, "/outer/hard".as_ref()).unwrap();
 }
 
 #[test]
@@ -264,7 +264,7 @@ fn names_that_are_changed_meanwhile_lead_nowhere_else() {
             }
         });
         for _ in 0..2000 {
-            if let Ok(artifact) = session.create_artifact("/outer/dir/x".as_ref()) {
+            if let Ok(artifact) = give(&session, "/outer/dir/x".as_ref()) {
                 assert_ne!(artifact, secret);
             }
         }

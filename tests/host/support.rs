@@ -10,13 +10,14 @@ use bakeplan::host::artifacts::Owner;
 use bakeplan::host::sandbox::{Sandbox, SandboxError};
 use bakeplan::host::{
     Baked, Baker, Engine, EngineOptions, Grant, Grants, HostError, Links, Order, Output, Place, Rights, Root,
-    Roots, Watch,
+    Roots, Session, Watch,
 };
 use bakeplan::recipe::digest::{ArtifactHash, RecipeHash};
 use bakeplan::recipe::{
     Artifact, ByteString, Directory, Platform, ProcessRecipe, ProcessTemplate, Recipe, Symbol, Template,
 };
 use bakeplan::store::{Options, Store};
+use bakeplan::transport::wire::WireError;
 use bakeplan::world::{Environment, RealWorld, Stream};
 use rustix::fs::{Mode, OFlags};
 use std::os::fd::{AsFd, OwnedFd};
@@ -125,10 +126,16 @@ impl Host {
             symbols: vec![(Symbol::WorkDir, "/outer".into())],
             rights: Rights { networking: false, platforms: vec![platform()] },
             roots: Roots { roots, covered: Vec::new() },
+            scratch: "/outer".into(),
             owner: Owner::User(rustix::process::geteuid().as_raw()),
         };
         Grants::new(Arc::new(self.engine.clone()), grant, None)
     }
+}
+
+/// *create-artifact* of one path.
+pub fn give(session: &Grants, path: &Path) -> Result<ArtifactHash, WireError> {
+    session.create_artifacts(&[path], &Waiter::default()).pop().expect("an answer")
 }
 
 pub fn outer_root(dir: &Path) -> Root {

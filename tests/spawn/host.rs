@@ -96,15 +96,19 @@ impl Session for Outer {
         Ok(Inputs {
             artifacts: [toolchain].into_iter().chain(wrappers).collect(),
             symbols: symbols.into_iter().map(|(name, path)| (name.to_owned(), path)).collect(),
+            scratch: bytes(&self.temp),
             recipe: None,
         })
     }
 
-    fn create_artifact(&self, path: &Path) -> Result<ArtifactHash, WireError> {
-        let bytes = std::fs::read(path).map_err(|error| WireError::new("file", error.to_string()))?;
-        let hash = Artifact::File(File::new(BlobDigest::of(&bytes), false)).hash();
-        self.engine.files.lock().unwrap().insert(hash, bytes);
-        Ok(hash)
+    fn create_artifacts(&self, paths: &[&Path], _: &dyn Watch) -> Vec<Result<ArtifactHash, WireError>> {
+        let create = |path: &&Path| {
+            let bytes = std::fs::read(path).map_err(|error| WireError::new("file", error.to_string()))?;
+            let hash = Artifact::File(File::new(BlobDigest::of(&bytes), false)).hash();
+            self.engine.files.lock().unwrap().insert(hash, bytes);
+            Ok(hash)
+        };
+        paths.iter().map(create).collect()
     }
 
     fn bake(&self, recipe: &Recipe, output: Deliver<'_>, watch: &dyn Watch) -> Result<Finished, WireError> {

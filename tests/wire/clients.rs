@@ -29,7 +29,7 @@ fn what_is_no_hello_is_refused() {
     assert_eq!(refused(&[0xff; 1 << 14]), "frame-too-long");
     assert_eq!(refused(&framed(&vec![b'b'; limits::HELLO + 1])), "frame-too-long");
     assert_eq!(refused(&framed(&[&MAGIC[..], &[1]].concat())), "version");
-    assert_eq!(refused(&framed(&[&MAGIC[..], &[2]].concat())), "malformed");
+    assert_eq!(refused(&framed(&[&MAGIC[..], &[3]].concat())), "malformed");
     assert_eq!(refused(&frame(&Request { id: 0, ask: Ask::GetInputs })), "not-bakeplan");
     assert_eq!(rig.session.asked.load(Ordering::SeqCst), 0);
     rig.is_well();

@@ -188,6 +188,7 @@ fn each_limit_holds_where_it_is_written() {
         |n| inputs(Inputs { artifacts: (0..n).map(|_| input()).collect(), ..Inputs::default() }),
         limits::ARTIFACTS,
     );
+    limited(|n| inputs(Inputs { scratch: path(n), ..Inputs::default() }), limits::PATH);
     limited(
         |n| inputs(Inputs { symbols: vec![(String::new(), vec![]); n], ..Inputs::default() }),
         limits::SYMBOLS,
@@ -221,7 +222,7 @@ fn each_limit_holds_where_it_is_read() {
             u8::try_from(count & 127).expect("seven bits") | 128,
             u8::try_from(count >> 7).expect("six bits"),
         ];
-        [&[1, 0][..], &length, &input.repeat(items), &[0, 0]].concat()
+        [&[1, 0][..], &length, &input.repeat(items), &[0, 0, 0]].concat()
     };
     assert!(decode::<Answer>(&list(4096, 4096)).is_ok());
     assert!(decode::<Answer>(&list(4097, 4097)).is_err());
@@ -255,11 +256,11 @@ fn a_number_is_spelled_one_way() {
 #[test]
 fn another_version_is_told_from_garbage() {
     let token = |body: &[u8]| Hello::read(body).expect_err("refused").token;
-    assert_eq!(Hello::read(&[&MAGIC[..], &[2, 0]].concat()), Ok(Hello::new()));
-    assert_eq!(token(&[&MAGIC[..], &[3, 0]].concat()), "version");
+    assert_eq!(Hello::read(&[&MAGIC[..], &[3, 0]].concat()), Ok(Hello::new()));
+    assert_eq!(token(&[&MAGIC[..], &[2, 0]].concat()), "version");
     assert_eq!(token(&[&MAGIC[..], &[1, 1, 2, 3]].concat()), "version", "whatever that version says");
-    assert_eq!(token(&[&MAGIC[..], &[2]].concat()), "malformed");
-    assert_eq!(token(&[&MAGIC[..], &[2, 0, 0]].concat()), "malformed");
+    assert_eq!(token(&[&MAGIC[..], &[3]].concat()), "malformed");
+    assert_eq!(token(&[&MAGIC[..], &[3, 0, 0]].concat()), "malformed");
     assert_eq!(token(&MAGIC), "malformed");
     assert_eq!(token(b"GET / HTTP/1.1"), "not-bakeplan");
     assert_eq!(token(b""), "not-bakeplan");

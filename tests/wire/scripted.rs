@@ -91,12 +91,15 @@ impl Session for Scripted {
         Ok(Inputs { artifacts, ..Inputs::default() })
     }
 
-    fn create_artifact(&self, path: &Path) -> Result<ArtifactHash, WireError> {
-        self.asked.fetch_add(1, Ordering::SeqCst);
-        if path == "/refused" {
-            return Err(WireError::new("not-yours", "it is not yours"));
-        }
-        Ok(ArtifactHash::of(path.as_os_str().as_encoded_bytes()))
+    fn create_artifacts(&self, paths: &[&Path], _: &dyn Watch) -> Vec<Result<ArtifactHash, WireError>> {
+        self.asked.fetch_add(paths.len(), Ordering::SeqCst);
+        let create = |path: &&Path| {
+            if *path == "/refused" {
+                return Err(WireError::new("not-yours", "it is not yours"));
+            }
+            Ok(ArtifactHash::of(path.as_os_str().as_encoded_bytes()))
+        };
+        paths.iter().map(create).collect()
     }
 
     fn bake(&self, recipe: &Recipe, _: Deliver<'_>, watch: &dyn Watch) -> Result<Finished, WireError> {

@@ -25,6 +25,9 @@ impl Temporary {
 
     pub(super) fn path(&self) -> Result<&Path, Local> {
         if self.made.get().is_none() {
+            if !self.place.is_absolute() {
+                return Err(Local::new("temporary", "the host names no directory for what is on its way"));
+            }
             let made = tempfile::Builder::new().prefix("brioche-cc-").tempdir_in(&self.place);
             let _ = self.made.set(made.map_err(|error| Local::new("temporary", error))?);
         }

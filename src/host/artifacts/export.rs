@@ -145,7 +145,7 @@ impl Export<'_> {
                 .map_err(failed("create", place.shown))?;
         let mut opened = OpenFile::from(opened);
         let written = self.artifacts.store.write_blob(&file.content_blob, &mut opened, place.shown)?;
-        written.ok_or_else(|| HostError::Missing(file.content_blob.to_hex()))?;
+        written.ok_or_else(|| self.artifacts.missing(&file.content_blob))?;
         if self.look != Look::Result {
             fchmod(&opened, self.look.file_mode(file.executable))
                 .map_err(failed("change the mode of", place.shown))?;

@@ -74,9 +74,12 @@ impl Import<'_> {
             files::look_owned(place.directory, place.name).map_err(failed("look at", place.shown))?;
         let artifact = if stat.is_file() {
             // What is known by its `stat` is not opened.
-            let known = self.owner.may_read(&stat, owner).then(|| self.known(&stat)).flatten();
-            let known = known.map(|digest| File::new(digest, stat.mode & 0o100 != 0));
-            Artifact::File(known.map_or_else(|| self.file(place), Ok)?)
+            if self.owner.may_read(&stat, owner)
+                && let Some(known) = self.known(&stat)?
+            {
+                return Ok(known);
+            }
+            Artifact::File(self.file(place)?)
         } else if stat.is_dir() {
             Artifact::Directory(self.directory(place, depth)?)
         } else if stat.is_symlink() {
@@ -128,22 +131,28 @@ impl Import<'_> {
             self.device = Some(stat.device);
         }
         let digest = self.digest(OpenFile::from(opened), &stat, place.shown)?;
-        Ok(File::new(digest, stat.mode & 0o100 != 0))
+        Ok(File::new(digest, is_executable(&stat)))
     }
 
-    /// The digest of a file that was hashed once, and not changed since, whose bytes are in the store.
-    fn known(&self, stat: &Stat) -> Option<BlobDigest> {
-        let store = &self.artifacts.store;
-        let known = store.identity().get(stat).map(|known| known.digest);
-        known.filter(|digest| store.has_blob(digest))
+    /// The artifact of a file that was hashed once, and not changed since, whose bytes are in the store.
+    fn known(&self, stat: &Stat) -> Result<Option<ArtifactHash>, HostError> {
+        let Artifacts { store, kept, .. } = self.artifacts;
+        let Some(digest) = store.identity().get(stat).map(|known| known.digest) else { return Ok(None) };
+        let artifact = Artifact::File(File::new(digest, is_executable(stat)));
+        let hash = artifact.hash();
+        if !kept.has(&hash) {
+            if !store.has_blob(&digest) {
+                return Ok(None);
+            }
+            self.artifacts.save(&artifact)?;
+            kept.add(hash);
+        }
+        Ok(Some(hash))
     }
 
     /// The digest of a file whose bytes are in the store then.
     fn digest(&self, mut file: OpenFile, before: &Stat, shown: &Path) -> Result<BlobDigest, HostError> {
         let store = &self.artifacts.store;
-        if let Some(known) = self.known(before) {
-            return Ok(known);
-        }
         let read_at = self.artifacts.world.now();
         let digest = if store.is_read_only() {
             // It can be named if it is there; if not, it can't be kept, and the store says so.
@@ -162,6 +171,11 @@ impl Import<'_> {
         }
         Ok(digest)
     }
+}
+
+/// Whether a file is one in an artifact.
+fn is_executable(stat: &Stat) -> bool {
+    stat.mode & 0o100 != 0
 }
 
 /// Refuses what the kernel makes up while it is read.

@@ -9,6 +9,7 @@
 
 mod export;
 mod import;
+mod kept;
 mod local;
 mod remember;
 mod verify;
@@ -25,6 +26,7 @@ use crate::world::World;
 
 pub(crate) use export::Look;
 pub use import::Owner;
+use kept::Kept;
 pub use local::{Local, Locals};
 
 /// The artifacts in a store.
@@ -32,6 +34,7 @@ pub use local::{Local, Locals};
 pub struct Artifacts {
     store: Arc<Store>,
     world: Arc<dyn World + Send + Sync>,
+    kept: Arc<Kept>,
 }
 
 impl std::fmt::Debug for Artifacts {
@@ -44,7 +47,7 @@ impl Artifacts {
     /// Those in this store; the clock is the world's.
     #[must_use]
     pub fn new(store: Arc<Store>, world: Arc<dyn World + Send + Sync>) -> Self {
-        Self { store, world }
+        Self { store, world, kept: Arc::default() }
     }
 
     /// The store.
@@ -82,7 +85,13 @@ impl Artifacts {
     /// # Errors
     /// [`HostError::Missing`] when it is not here.
     pub fn need(&self, hash: &ArtifactHash) -> Result<Artifact, HostError> {
-        self.load(hash)?.ok_or_else(|| HostError::Missing(hash.to_hex()))
+        self.load(hash)?.ok_or_else(|| self.missing(hash))
+    }
+
+    /// Something that was thought to be here is not.
+    fn missing(&self, what: &dyn std::fmt::Display) -> HostError {
+        self.kept.forget();
+        HostError::Missing(what.to_string())
     }
 
     /// Keeps bytes.
@@ -98,7 +107,7 @@ impl Artifacts {
     /// # Errors
     /// [`HostError::Missing`] when they are not here.
     pub fn read_blob(&self, digest: &BlobDigest) -> Result<Vec<u8>, HostError> {
-        self.store.read_blob(digest)?.ok_or_else(|| HostError::Missing(digest.to_hex()))
+        self.store.read_blob(digest)?.ok_or_else(|| self.missing(digest))
     }
 
     /// What stands at a path in a directory (links are not followed); `None` when nothing does.
@@ -146,7 +155,7 @@ impl Artifacts {
                 return none();
             };
             let size = self.store.blob_size(&content_blob);
-            let size = size.ok_or_else(|| HostError::Missing(content_blob.to_hex()))?;
+            let size = size.ok_or_else(|| self.missing(&content_blob))?;
             if size > left || name.len() > limits::NAME || !resources.entries.is_empty() {
                 return none();
             }

@@ -43,7 +43,7 @@ use flights::Flights;
 use runs::Runs;
 
 pub(crate) use process::{SOCKET, Scene};
-pub(crate) use session::socket_directory;
+pub(crate) use runs::PrivateDir;
 pub use verify::Verified;
 
 /// What an engine is made of.

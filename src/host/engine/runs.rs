@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! <scratch>/runs/<host>/<n>      a sandboxed process
-//! <scratch>/runs/<host>/socket-<n>  a link to the directory of a process's own socket, which stands elsewhere
+//! <scratch>/runs/<host>/private-<n>  a link to a directory that stands elsewhere: of a socket, of a plain child's scratch
 //! <scratch>/runs/<host>.lock     held by that host while it lives
 //! <scratch>/runs/<host>/group    a link to its control group
 //! <scratch>/plain/<recipe>       a process without a sandbox: its paths are real, so they are always the same
@@ -48,21 +48,22 @@ pub(crate) struct Run {
     _lock: Option<Lock>,
 }
 
-/// A directory with a short path, for a socket. It goes when this is dropped, or with what its host has left.
+/// A directory for this user alone, which stands elsewhere. It goes when this is dropped, or with what its host has
+/// left.
 #[derive(Debug)]
-pub(crate) struct SocketDir {
+pub(crate) struct PrivateDir {
     directory: tempfile::TempDir,
     note: PathBuf,
 }
 
-impl SocketDir {
+impl PrivateDir {
     /// Where it is.
     pub(crate) fn path(&self) -> &Path {
         self.directory.path()
     }
 }
 
-impl Drop for SocketDir {
+impl Drop for PrivateDir {
     fn drop(&mut self) {
         // The directory first: what is not noted would stay.
         remove(self.directory.path());
@@ -132,10 +133,10 @@ impl Runs {
         group.transpose().map_err(HostError::io("make a control group for a process in", &self.dir))
     }
 
-    /// A directory for a socket, in one that has a short path, for this user alone.
-    pub(crate) fn socket_dir(&self, within: &Path) -> Result<SocketDir, HostError> {
+    /// A directory for this user alone in another.
+    pub(crate) fn private_dir(&self, within: &Path) -> Result<PrivateDir, HostError> {
         let number = self.count.fetch_add(1, Ordering::Relaxed);
-        let name = format!("{}{number}", socket_prefix(&self.dir));
+        let name = format!("{}{number}", private_prefix(&self.dir));
         let note = self.dir.join(format!("{NOTE}{number}"));
         let path = within.join(&name);
         std::os::unix::fs::symlink(&path, &note).map_err(HostError::io("make the link", &note))?;
@@ -144,7 +145,7 @@ impl Runs {
             .rand_bytes(0)
             .permissions(std::fs::Permissions::from_mode(0o700))
             .tempdir_in(within);
-        made.map(|directory| SocketDir { directory, note: note.clone() }).map_err(|error| {
+        made.map(|directory| PrivateDir { directory, note: note.clone() }).map_err(|error| {
             let _ = std::fs::remove_file(&note);
             HostError::io("make a directory in", within)(error)
         })
@@ -220,7 +221,7 @@ fn sweep(dir: &Path) {
         {
             let directory = path.with_extension("");
             end_processes(&directory);
-            remove_sockets(&directory);
+            remove_private(&directory);
             remove_noted_groups(&directory);
             remove(&directory);
         }
@@ -243,18 +244,18 @@ fn remove_noted_groups(directory: &Path) {
     }
 }
 
-/// How links to directories of sockets are called.
-const NOTE: &str = "socket-";
+/// How links to directories that stand elsewhere are called.
+const NOTE: &str = "private-";
 
-/// How the names of a host's directories for sockets begin.
-fn socket_prefix(host: &Path) -> String {
+/// How the names of such directories of a host begin.
+fn private_prefix(host: &Path) -> String {
     format!("brioche-host-{}-", host.file_name().unwrap_or_default().to_string_lossy())
 }
 
-/// Removes the directories of sockets that a host has left.
-fn remove_sockets(directory: &Path) {
+/// Removes the directories elsewhere that a host has left.
+fn remove_private(directory: &Path) {
     let Ok(entries) = std::fs::read_dir(directory) else { return };
-    let prefix = socket_prefix(directory);
+    let prefix = private_prefix(directory);
     for entry in entries.flatten().filter(|entry| entry.file_name().as_bytes().starts_with(NOTE.as_bytes())) {
         let Ok(target) = std::fs::read_link(entry.path()) else { continue };
         if target.file_name().is_some_and(|name| name.as_bytes().starts_with(prefix.as_bytes())) {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::Engine;
 use super::process::{SOCKET, Scene};
-use super::runs::SocketDir;
+use super::runs::PrivateDir;
 use crate::host::artifacts::Owner;
 use crate::host::error::HostError;
 use crate::host::files;
@@ -25,7 +25,7 @@ pub(crate) struct Open {
     _permit: Option<Permit>,
     /// Stopped before the directory of its socket goes.
     _server: Option<Server>,
-    _directory: Option<SocketDir>,
+    _directory: Option<PrivateDir>,
 }
 
 impl Scene {
@@ -52,7 +52,7 @@ impl Scene {
         process: &CompleteProcessRecipe,
         slot: Slot,
     ) -> Result<Open, HostError> {
-        let directory = socket_directory(engine)?;
+        let directory = engine.socket_directory()?;
         let guest =
             if self.is_real() { Path::new("/").join(SOCKET_DIR) } else { directory.path().to_owned() };
         self.socket = Some((directory.path().to_owned(), guest));
@@ -70,6 +70,7 @@ impl Scene {
             symbols: symbols.map(|(symbol, path): (_, OsString)| (symbol, path.into())).collect(),
             rights: Rights { networking: process.networking, platforms: vec![process.platform] },
             roots: self.roots()?,
+            scratch: self.guest.temp.clone(),
             owner: Owner::User(rustix::process::geteuid().as_raw()),
         })
     }
@@ -101,17 +102,26 @@ impl Scene {
     }
 }
 
-/// A directory with a short path, for this user alone.
-pub(crate) fn socket_directory(engine: &Engine) -> Result<SocketDir, HostError> {
-    let temporary = engine.world.environment().get("XDG_RUNTIME_DIR").map(PathBuf::from);
-    let is_short = |dir: &PathBuf| dir.is_absolute() && dir.as_os_str().len() < 60 && dir.is_dir();
-    let candidates = temporary.into_iter().chain(["/tmp".into()]).filter(is_short);
-    let mut last = HostError::NotThere("/tmp".into());
-    for dir in candidates {
-        match engine.runs.socket_dir(&dir) {
-            Ok(made) => return Ok(made),
-            Err(error) => last = error,
-        }
+impl Engine {
+    /// A directory with a short path, for a socket.
+    pub(crate) fn socket_directory(&self) -> Result<PrivateDir, HostError> {
+        let runtime = self.world.environment().get("XDG_RUNTIME_DIR").map(PathBuf::from);
+        let is_short = |dir: &PathBuf| dir.is_absolute() && dir.as_os_str().len() < 60 && dir.is_dir();
+        self.private_directory(runtime.into_iter().chain(["/tmp".into()]).filter(is_short))
     }
-    Err(last)
+
+    /// A directory for this user alone, in the first of these in which one can be made.
+    pub(crate) fn private_directory(
+        &self,
+        candidates: impl IntoIterator<Item = PathBuf>,
+    ) -> Result<PrivateDir, HostError> {
+        let mut last = HostError::NotThere("/tmp".into());
+        for dir in candidates {
+            match self.runs.private_dir(&dir) {
+                Ok(made) => return Ok(made),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
 }

@@ -36,6 +36,7 @@ use crate::recipe::{Platform, Recipe, Symbol};
 use crate::transport::socket::Deliver;
 use crate::transport::wire::{Delivered, Finished, Input, Inputs, WireError};
 use held::Held;
+use roots::Found;
 
 pub use roots::{Links, Root, Roots};
 
@@ -52,6 +53,9 @@ pub struct Grant {
     pub rights: Rights,
     /// The places that it sees.
     pub roots: Roots,
+    /// A directory in one of them, as it sees it, for what is on its way between it and the host; what is in there
+    /// goes when the session has ended.
+    pub scratch: PathBuf,
     /// Whose files it may give.
     pub owner: Owner,
 }
@@ -91,8 +95,8 @@ impl Grants {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn take(&self, path: &Path) -> Result<ArtifactHash, HostError> {
-        let found = self.grant.roots.find(path)?;
+    fn take<'a>(&self, path: &'a Path, before: &mut Option<Found<'a>>) -> Result<ArtifactHash, HostError> {
+        let found = before.insert(self.grant.roots.find(path, before.as_ref())?);
         let artifact = self.baker.import(&found.place(), self.grant.owner)?;
         self.held().add(artifact);
         Ok(artifact)
@@ -144,19 +148,27 @@ impl Session for Grants {
     fn inputs(&self) -> Result<Inputs, WireError> {
         use std::os::unix::ffi::OsStrExt;
         let bytes = |path: &PathBuf| path.as_os_str().as_bytes().to_vec();
-        let Grant { recipe, inputs, symbols, .. } = &self.grant;
+        let Grant { recipe, inputs, symbols, scratch, .. } = &self.grant;
         Ok(Inputs {
             artifacts: inputs
                 .iter()
                 .map(|(artifact, path)| Input { artifact: *artifact, path: bytes(path) })
                 .collect(),
             symbols: symbols.iter().map(|(symbol, path)| (symbol.name().to_owned(), bytes(path))).collect(),
+            scratch: bytes(scratch),
             recipe: *recipe,
         })
     }
 
-    fn create_artifact(&self, path: &Path) -> Result<ArtifactHash, WireError> {
-        Ok(self.take(path)?)
+    fn create_artifacts(&self, paths: &[&Path], watch: &dyn Watch) -> Vec<Result<ArtifactHash, WireError>> {
+        let mut before = None;
+        let mut take = |path| {
+            if watch.is_cancelled() {
+                return Err(HostError::Cancelled);
+            }
+            self.take(path, &mut before)
+        };
+        paths.iter().map(|path| Ok(take(path)?)).collect()
     }
 
     fn bake(&self, recipe: &Recipe, output: Deliver<'_>, watch: &dyn Watch) -> Result<Finished, WireError> {

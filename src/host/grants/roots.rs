@@ -10,6 +10,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::Errno;
@@ -53,22 +54,38 @@ pub struct Roots {
 /// A name in a directory that is open.
 #[derive(Debug)]
 pub(super) struct Found<'a> {
-    directory: OwnedFd,
+    directory: Rc<OwnedFd>,
     name: OsString,
     shown: &'a Path,
 }
 
 impl Found<'_> {
+    /// Whether a path below a root is an entry of the same directory as this one, which is not a root itself.
+    fn is_beside(&self, path: &Path) -> bool {
+        path.parent().is_some_and(|parent| self.shown.parent() == Some(parent)) && self.name != *"."
+    }
+
     pub(super) fn place(&self) -> Place<'_> {
         Place { directory: self.directory.as_fd(), name: &self.name, shown: self.shown }
     }
 }
 
 impl Roots {
-    /// What a process means by a path.
-    pub(super) fn find<'a>(&self, path: &'a Path) -> Result<Found<'a>, HostError> {
+    /// What a process means by a path. `before` was found for the same request: a directory that both are in, as
+    /// the paths are spelled, is opened once.
+    pub(super) fn find<'a>(
+        &self,
+        path: &'a Path,
+        before: Option<&Found<'_>>,
+    ) -> Result<Found<'a>, HostError> {
         let (root, rest) = self.split(path)?;
-        resolve(root, rest, path)
+        match before {
+            Some(before) if rest.file_name().is_some() && before.is_beside(path) => {
+                let name = path.file_name().unwrap_or_default().to_owned();
+                Ok(Found { directory: Rc::clone(&before.directory), name, shown: path })
+            }
+            _ => resolve(root, rest, path),
+        }
     }
 
     /// The same, where something is to be put: in a place that the process may write to, at a name that is not
@@ -123,7 +140,7 @@ fn resolve<'a>(root: &Root, rest: &Path, shown: &'a Path) -> Result<Found<'a>, H
     let name = name.to_owned();
     // `a/b/.` and `a/b/` mean what is there, if it is a directory; the name without a link followed is the same.
     let directory = open_beneath(root, parent).map_err(|error| refused(error, shown))?;
-    Ok(Found { directory, name, shown })
+    Ok(Found { directory: Rc::new(directory), name, shown })
 }
 
 fn open_beneath(root: &Root, path: &Path) -> Result<OwnedFd, Errno> {

@@ -10,6 +10,7 @@ use std::sync::{Arc, PoisonError};
 use super::link::{Link, Ticket};
 use super::{Held, Shared};
 use crate::host::Watch;
+use crate::recipe::digest::ArtifactHash;
 use crate::recipe::{ByteString, Recipe};
 use crate::transport::socket::Deliver;
 use crate::transport::wire::{Ask, Delivery, Finished, Say, WireError, limits, token};
@@ -53,20 +54,11 @@ impl Waiting<'_> {
     fn answer(&self, ask: Ask) -> Result<Say, WireError> {
         let session = &self.shared.session;
         if self.is_cancelled() {
-            return Err(cancelled());
+            return Err(WireError::new(token::CANCELLED, "nobody waits for it any more"));
         }
         Ok(match ask {
             Ask::GetInputs => Say::Inputs(session.inputs()?),
-            Ask::CreateArtifacts { paths } => {
-                let create = |path: &Vec<u8>| {
-                    if self.is_cancelled() {
-                        Err(cancelled())
-                    } else {
-                        session.create_artifact(absolute(path)?)
-                    }
-                };
-                Say::Artifacts(paths.iter().map(create).collect())
-            }
+            Ask::CreateArtifacts { paths } => Say::Artifacts(self.create_artifacts(&paths)),
             Ask::BakeRecipe { recipe, delivery, .. } => {
                 let output = match &delivery {
                     Delivery::Nowhere => Deliver::Nowhere,
@@ -82,6 +74,14 @@ impl Waiting<'_> {
             }
             Ask::Cancel { .. } => return Err(WireError::new(token::INTERNAL, "a cancel is not answered")),
         })
+    }
+
+    fn create_artifacts(&self, paths: &[Vec<u8>]) -> Vec<Result<ArtifactHash, WireError>> {
+        let takable: Vec<&Path> = paths.iter().filter_map(|path| absolute(path).ok()).collect();
+        let mut taken = self.shared.session.create_artifacts(&takable, self).into_iter();
+        let missing = || Err(WireError::new(token::INTERNAL, "the session did not say"));
+        let each = |path: &Vec<u8>| absolute(path).and_then(|_| taken.next().unwrap_or_else(missing));
+        paths.iter().map(each).collect()
     }
 
     fn bake(&self, text: Vec<u8>, output: Deliver<'_>) -> Result<Finished, WireError> {
@@ -113,11 +113,6 @@ impl Watch for Waiting<'_> {
     fn is_detached(&self) -> bool {
         self.ticket.is_detached()
     }
-}
-
-/// The answer to what nobody waits for.
-fn cancelled() -> WireError {
-    WireError::new(token::CANCELLED, "nobody waits for it any more")
 }
 
 /// A path from the wire.

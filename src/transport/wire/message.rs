@@ -188,6 +188,10 @@ pub struct Inputs {
     /// (`home_dir`, `work_dir`, `output_path`, `temp_dir`, …), and the path.
     #[serde(with = "Named::<{ limits::SYMBOLS }, { limits::SYMBOL }, { limits::PATH }>")]
     pub symbols: Vec<(String, Vec<u8>)>,
+    /// A directory for what is on its way between this process and the host: texts, large outputs. What is left
+    /// there goes when the session ends, so that nothing stays of a client that is killed.
+    #[serde(with = "Bytes::<{ limits::PATH }>")]
+    pub scratch: Vec<u8>,
     /// The hash of its own recipe.
     pub recipe: Option<RecipeHash>,
 }

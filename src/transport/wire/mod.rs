@@ -1,5 +1,5 @@
 //! The protocol between a process that wants recipes baked (the *client*) and the host that bakes them. What
-//! stands here is all that another implementation needs. This is version 2.
+//! stands here is all that another implementation needs. This is version 3.
 //!
 //! # The connection
 //!
@@ -63,7 +63,7 @@
 //! | the magic | eight bytes as they are |
 //!
 //! There is one spelling for each message: a varint in more bytes than it needs, and a body that goes on
-//! after its message, are malformed. New variants go last. Version 2 has no capabilities; bits that are
+//! after its message, are malformed. New variants go last. Version 3 has no capabilities; bits that are
 //! not known are left out of the host's answer and mean nothing.
 //!
 //! # Messages
@@ -87,7 +87,7 @@
 //!
 //! | nr | [`Say`] | fields |
 //! |---|---|---|
-//! | 0 | `Inputs` | artifacts: list of (digest, path), symbols: list of (name: text, path), recipe: `Option` of a digest |
+//! | 0 | `Inputs` | artifacts: list of (digest, path), symbols: list of (name: text, path), scratch: path, recipe: `Option` of a digest |
 //! | 1 | `Artifacts` | for each path, in order, a `Result` of a digest |
 //! | 2 | `Log` | stream (0 stdout, 1 stderr), bytes |
 //! | 3 | `BakeFinished` | 0 `Succeeded`: artifact digest, recipe digest, hit `bool`, took `u64` milliseconds, contents: list of (name: bytes, bytes) · 1 `Failed`: why: text |
@@ -98,7 +98,8 @@
 //!
 //! Paths are bytes, absolute and without NUL, as the client sees them. A recipe is Brioche's JSON in any
 //! spelling, nested at most about 127 deep; the host hashes its canonical form. An output is put where nothing
-//! stands yet; or, where it is small and its client asks for that, it comes in the answer. The host believes no hash that a client names: it computes its own from bytes that it reads.
+//! stands yet; or, where it is small and its client asks for that, it comes in the answer. The host believes no
+//! hash that a client names: it computes its own from bytes that it reads.
 //!
 //! # Limits
 //!
@@ -163,6 +164,6 @@ pub use message::{
 /// What both sides' first frames begin with.
 pub const MAGIC: [u8; 8] = *b"bakeplan";
 /// The version of the protocol.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 /// How long a host is silent at most while requests are under way.
 pub const ALIVE: Duration = Duration::from_secs(5);
