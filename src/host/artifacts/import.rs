@@ -138,16 +138,16 @@ impl Import<'_> {
     fn known(&self, stat: &Stat) -> Result<Option<ArtifactHash>, HostError> {
         let Artifacts { store, kept, .. } = self.artifacts;
         let Some(digest) = store.identity().get(stat).map(|known| known.digest) else { return Ok(None) };
-        let artifact = Artifact::File(File::new(digest, is_executable(stat)));
-        let hash = artifact.hash();
-        if !kept.has(&hash) {
-            if !store.has_blob(&digest) {
-                return Ok(None);
-            }
-            self.artifacts.save(&artifact)?;
-            kept.add(hash);
+        let executable = is_executable(stat);
+        if let Some(known) = kept.get(&digest, executable) {
+            return Ok(Some(known));
         }
-        Ok(Some(hash))
+        if !store.has_blob(&digest) {
+            return Ok(None);
+        }
+        let artifact = self.artifacts.save(&Artifact::File(File::new(digest, executable)))?;
+        kept.add(digest, executable, artifact);
+        Ok(Some(artifact))
     }
 
     /// The digest of a file whose bytes are in the store then.

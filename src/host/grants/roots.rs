@@ -55,14 +55,20 @@ pub struct Roots {
 #[derive(Debug)]
 pub(super) struct Found<'a> {
     directory: Rc<OwnedFd>,
+    /// Nothing else is mounted in the directory, which is in a root, at any depth.
+    plain: bool,
     name: OsString,
     shown: &'a Path,
 }
 
 impl Found<'_> {
-    /// Whether a path below a root is an entry of the same directory as this one, which is not a root itself.
-    fn is_beside(&self, path: &Path) -> bool {
-        path.parent().is_some_and(|parent| self.shown.parent() == Some(parent)) && self.name != *"."
+    /// The same for a path that is spelled like this one but for the last name: what was looked into for this one
+    /// holds for it.
+    fn beside<'a>(&self, path: &'a Path) -> Option<Found<'a>> {
+        let (directory, name) = split_last(path)?;
+        let is_beside = self.plain && split_last(self.shown)?.0 == directory;
+        let name = OsStr::from_bytes(name).to_owned();
+        is_beside.then(|| Found { directory: Rc::clone(&self.directory), plain: true, name, shown: path })
     }
 
     pub(super) fn place(&self) -> Place<'_> {
@@ -78,14 +84,17 @@ impl Roots {
         path: &'a Path,
         before: Option<&Found<'_>>,
     ) -> Result<Found<'a>, HostError> {
-        let (root, rest) = self.split(path)?;
-        match before {
-            Some(before) if rest.file_name().is_some() && before.is_beside(path) => {
-                let name = path.file_name().unwrap_or_default().to_owned();
-                Ok(Found { directory: Rc::clone(&before.directory), name, shown: path })
-            }
-            _ => resolve(root, rest, path),
+        if let Some(beside) = before.and_then(|before| before.beside(path)) {
+            return Ok(beside);
         }
+        let (root, rest) = self.split(path)?;
+        let mut found = resolve(root, rest, path)?;
+        let has_mounts = |directory: &Path| {
+            self.mounts().any(|other| other.starts_with(directory) && other != directory)
+        };
+        let directory = path.parent().filter(|_| !rest.as_os_str().is_empty());
+        found.plain = directory.is_some_and(|directory| !has_mounts(directory));
+        Ok(found)
     }
 
     /// The same, where something is to be put: in a place that the process may write to, at a name that is not
@@ -120,8 +129,7 @@ impl Roots {
         let Some(root) = roots.max_by_key(|root| root.path.components().count()) else {
             return outside("it is in no place that this process sees");
         };
-        let others = self.roots.iter().map(|other| &other.path).chain(&self.covered);
-        for other in others.filter(|other| **other != root.path && other.starts_with(&root.path)) {
+        for other in self.mounts().filter(|other| *other != root.path && other.starts_with(&root.path)) {
             if path.starts_with(other) || other.starts_with(path) {
                 return outside("something else is mounted there");
             }
@@ -129,6 +137,18 @@ impl Roots {
         let rest = path.strip_prefix(&root.path).unwrap_or(path);
         Ok((root, rest))
     }
+
+    /// Where something is mounted.
+    fn mounts(&self) -> impl Iterator<Item = &Path> {
+        self.roots.iter().map(|root| &root.path).chain(&self.covered).map(PathBuf::as_path)
+    }
+}
+
+/// A path's directory as it is spelled, and the last name; `None` where that is no entry's name.
+fn split_last(path: &Path) -> Option<(&[u8], &[u8])> {
+    let bytes = path.as_os_str().as_bytes();
+    let (directory, name) = bytes.split_at(memchr::memrchr(b'/', bytes)? + 1);
+    files::is_name(name).then_some((directory, name))
 }
 
 fn resolve<'a>(root: &Root, rest: &Path, shown: &'a Path) -> Result<Found<'a>, HostError> {
@@ -140,7 +160,7 @@ fn resolve<'a>(root: &Root, rest: &Path, shown: &'a Path) -> Result<Found<'a>, H
     let name = name.to_owned();
     // `a/b/.` and `a/b/` mean what is there, if it is a directory; the name without a link followed is the same.
     let directory = open_beneath(root, parent).map_err(|error| refused(error, shown))?;
-    Ok(Found { directory: Rc::new(directory), name, shown })
+    Ok(Found { directory: Rc::new(directory), plain: false, name, shown })
 }
 
 fn open_beneath(root: &Root, path: &Path) -> Result<OwnedFd, Errno> {
