@@ -187,6 +187,7 @@ fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
         rights: Rights { networking: false, platforms: Platform::current().into_iter().collect() },
         roots: Roots { roots: vec![root], covered: Vec::new() },
         scratch: scratch.path().to_owned(),
+        like_a_bake: false,
         owner: Owner::Host,
     };
     let directory = tempfile::tempdir()?;

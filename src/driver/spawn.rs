@@ -117,6 +117,8 @@ pub(super) struct Host<'a> {
     /// The wrapper, where it may run in a bake.
     wrapper: Option<ProcessTemplate>,
     platform: Platform,
+    /// See [`Inputs::like_a_bake`].
+    like_a_bake: bool,
     /// For texts on their way to the host, and large outputs on their way back.
     temporary: Temporary,
     under_way: BTreeMap<BakeId, Baking>,
@@ -161,7 +163,7 @@ impl<'a> Host<'a> {
         if let Some(signal) = world.heed_signals() {
             client.heed(signal);
         }
-        let Inputs { artifacts, symbols, scratch, recipe: _ } = client.get_inputs()?;
+        let Inputs { artifacts, symbols, scratch, like_a_bake, recipe: _ } = client.get_inputs()?;
         let inputs = artifacts.into_iter().map(|input| (input.path, Place::Input(input.artifact)));
         let symbol = |name: &str| Symbol::ALL.into_iter().find(|symbol| symbol.name() == name);
         let mapped = |symbol: &Symbol| !matches!(symbol, Symbol::InputResourceDirs | Symbol::HostSocketPath);
@@ -190,14 +192,17 @@ impl<'a> Host<'a> {
             search_path,
             wrapper,
             platform,
+            like_a_bake,
             temporary,
             under_way,
         })
     }
 
-    /// Lets the wrapper run in bakes, where it is in an artifact.
+    /// Lets the wrapper run in bakes, where it is in an artifact. It tells what is seen there, which is of use only where
+    /// this process sees the like.
     pub(super) fn take_wrapper(&mut self, wrapper: &Path) {
-        self.wrapper = self.places.template(wrapper.as_os_str().as_bytes());
+        let template = || self.places.template(wrapper.as_os_str().as_bytes());
+        self.wrapper = self.like_a_bake.then(template).flatten();
     }
 
     /// Bakes units, each with the place of its object where that is a temporary file. Gives for each whether it

@@ -155,6 +155,7 @@ fn plain_grant(
         rights: Rights { networking: false, platforms: Platform::current().into_iter().collect() },
         roots: Roots { roots: vec![whole], covered: Vec::new() },
         scratch: scratch.path().to_owned(),
+        like_a_bake: !engine.sandbox.is_real(),
         owner: Owner::User(rustix::process::geteuid().as_raw()),
     })
 }

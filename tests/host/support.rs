@@ -127,6 +127,7 @@ impl Host {
             rights: Rights { networking: false, platforms: vec![platform()] },
             roots: Roots { roots, covered: Vec::new() },
             scratch: "/outer".into(),
+            like_a_bake: true,
             owner: Owner::User(rustix::process::geteuid().as_raw()),
         };
         Grants::new(Arc::new(self.engine.clone()), grant, None)

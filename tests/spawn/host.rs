@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use bakeplan::host::{Session, Watch};
 use bakeplan::recipe::digest::{ArtifactHash, BlobDigest, RecipeHash, RecordName};
@@ -42,6 +42,8 @@ pub struct Engine {
     /// The same of preprocessing.
     pub preprocessed: Mutex<Vec<(Recipe, bool)>>,
     pub running: AtomicUsize,
+    /// Whether its processes see what its bakes see.
+    pub like_a_bake: AtomicBool,
     pub notes: Mutex<HashMap<RecordName, Vec<u8>>>,
     baked: Mutex<HashMap<String, PathBuf>>,
     recipes: Mutex<HashMap<RecipeHash, PathBuf>>,
@@ -57,6 +59,7 @@ impl Engine {
             asked: Mutex::default(),
             preprocessed: Mutex::default(),
             running: AtomicUsize::new(0),
+            like_a_bake: AtomicBool::new(true),
             notes: Mutex::default(),
             baked: Mutex::default(),
             recipes: Mutex::default(),
@@ -97,6 +100,7 @@ impl Session for Outer {
             artifacts: [toolchain].into_iter().chain(wrappers).collect(),
             symbols: symbols.into_iter().map(|(name, path)| (name.to_owned(), path)).collect(),
             scratch: bytes(&self.temp),
+            like_a_bake: self.engine.like_a_bake.load(Ordering::SeqCst),
             recipe: None,
         })
     }

@@ -96,6 +96,21 @@ fn the_second_compile_is_spared_its_preprocessing() {
     }
 }
 
+/// A preprocessor that finds the machine here, and nothing in a bake, sees something else there each time.
+#[test]
+fn a_process_that_sees_what_no_bake_sees_has_nothing_baked_in_vain() {
+    let engine = engine();
+    let process = process(engine);
+    engine.like_a_bake.store(false, Ordering::SeqCst);
+    for _ in 0..2 {
+        compile(&process);
+        is_not_spared(&process);
+    }
+    assert_eq!(engine.counts(), (2, 1), "the compile itself is baked, and hits");
+    assert_eq!(engine.preprocessed.lock().unwrap().len(), 0);
+    assert!(engine.notes.lock().unwrap().is_empty());
+}
+
 /// What is said of a home would be asked for in that home alone, and so is not baked for others.
 #[test]
 fn a_command_that_names_its_home_is_not_noted() {

@@ -108,6 +108,7 @@ fn answers() -> Vec<(&'static str, Any)> {
             ("work_dir".into(), b"/home/x/work".to_vec()),
         ],
         scratch: b"/tmp".to_vec(),
+        like_a_bake: true,
         recipe: Some(recipe),
     };
     vec![
@@ -186,11 +187,12 @@ fn inputs() -> impl Strategy<Value = Inputs> {
     let input = (digest().prop_map(ArtifactHash::from_bytes), bytes());
     let symbol = ("[a-z_]{0,64}", bytes());
     let recipe = option::of(digest().prop_map(RecipeHash::from_bytes));
-    let all = (vec(input, 0..9), vec(symbol, 0..9), vec(any::<u8>(), 0..limits::PATH), recipe);
-    all.prop_map(|(inputs, symbols, scratch, recipe)| Inputs {
+    let all = (vec(input, 0..9), vec(symbol, 0..9), vec(any::<u8>(), 0..limits::PATH), any::<bool>(), recipe);
+    all.prop_map(|(inputs, symbols, scratch, like_a_bake, recipe)| Inputs {
         artifacts: inputs.into_iter().map(|(artifact, path)| Input { artifact, path }).collect(),
         symbols,
         scratch,
+        like_a_bake,
         recipe,
     })
 }

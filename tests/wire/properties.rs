@@ -222,7 +222,7 @@ fn each_limit_holds_where_it_is_read() {
             u8::try_from(count & 127).expect("seven bits") | 128,
             u8::try_from(count >> 7).expect("six bits"),
         ];
-        [&[1, 0][..], &length, &input.repeat(items), &[0, 0, 0]].concat()
+        [&[1, 0][..], &length, &input.repeat(items), &[0, 0, 0, 0]].concat()
     };
     assert!(decode::<Answer>(&list(4096, 4096)).is_ok());
     assert!(decode::<Answer>(&list(4097, 4097)).is_err());

@@ -77,7 +77,8 @@ impl Host<'_> {
         let tells = macros || invocation.links();
         if tells && self.wrapper.is_none() {
             let token = if macros { "macros" } else { "crate-type" };
-            return Err(Local::new(token, "the wrapper is in no input, to tell what is seen in a bake"));
+            let why = "the wrapper is in no input, to tell what is seen in a bake, or this process sees something else";
+            return Err(Local::new(token, why));
         }
         let mut tree = CrateTree { files: BTreeMap::new(), directories: Vec::new(), tells };
         let sources: Vec<PathBuf> =

@@ -17,9 +17,9 @@
 //! note says were baked decide only whether it is worth asking.
 //!
 //! Nothing is spared where the command holds a place of the process as program data (`-DPREFIX="$HOME/…"`), since its
-//! preprocessing would be asked for in this home alone; where the wrapper is in no artifact (the bake runs it); where the
-//! working directory is in no work directory; or where a file was read that is in another directory of the process's
-//! own.
+//! preprocessing would be asked for in this home alone; where the wrapper is in no artifact (the bake runs it); where
+//! this process sees the machine and a bake does not (a compiler looks for itself in `/usr`, too); where the working
+//! directory is in no work directory; or where a file was read that is in another directory of the process's own.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;

@@ -71,6 +71,7 @@ impl Scene {
             rights: Rights { networking: process.networking, platforms: vec![process.platform] },
             roots: self.roots()?,
             scratch: self.guest.temp.clone(),
+            like_a_bake: true,
             owner: Owner::User(rustix::process::geteuid().as_raw()),
         })
     }

@@ -56,6 +56,8 @@ pub struct Grant {
     /// A directory in one of them, as it sees it, for what is on its way between it and the host; what is in there
     /// goes when the session has ended.
     pub scratch: PathBuf,
+    /// Whether it sees what a bake would, where none of its places is.
+    pub like_a_bake: bool,
     /// Whose files it may give.
     pub owner: Owner,
 }
@@ -148,7 +150,7 @@ impl Session for Grants {
     fn inputs(&self) -> Result<Inputs, WireError> {
         use std::os::unix::ffi::OsStrExt;
         let bytes = |path: &PathBuf| path.as_os_str().as_bytes().to_vec();
-        let Grant { recipe, inputs, symbols, scratch, .. } = &self.grant;
+        let Grant { recipe, inputs, symbols, scratch, like_a_bake, .. } = &self.grant;
         Ok(Inputs {
             artifacts: inputs
                 .iter()
@@ -156,6 +158,7 @@ impl Session for Grants {
                 .collect(),
             symbols: symbols.iter().map(|(symbol, path)| (symbol.name().to_owned(), bytes(path))).collect(),
             scratch: bytes(scratch),
+            like_a_bake: *like_a_bake,
             recipe: *recipe,
         })
     }

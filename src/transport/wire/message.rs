@@ -192,6 +192,9 @@ pub struct Inputs {
     /// there goes when the session ends, so that nothing stays of a client that is killed.
     #[serde(with = "Bytes::<{ limits::PATH }>")]
     pub scratch: Vec<u8>,
+    /// Whether it sees what a bake would see where none of these places is: both nothing of the machine, or both all
+    /// of it. Where not, what looks around as a preprocessor does sees something else in a bake.
+    pub like_a_bake: bool,
     /// The hash of its own recipe.
     pub recipe: Option<RecipeHash>,
 }

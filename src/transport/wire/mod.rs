@@ -87,7 +87,7 @@
 //!
 //! | nr | [`Say`] | fields |
 //! |---|---|---|
-//! | 0 | `Inputs` | artifacts: list of (digest, path), symbols: list of (name: text, path), scratch: path, recipe: `Option` of a digest |
+//! | 0 | `Inputs` | artifacts: list of (digest, path), symbols: list of (name: text, path), scratch: path, like a bake: `bool`, recipe: `Option` of a digest |
 //! | 1 | `Artifacts` | for each path, in order, a `Result` of a digest |
 //! | 2 | `Log` | stream (0 stdout, 1 stderr), bytes |
 //! | 3 | `BakeFinished` | 0 `Succeeded`: artifact digest, recipe digest, hit `bool`, took `u64` milliseconds, contents: list of (name: bytes, bytes) · 1 `Failed`: why: text |
