@@ -89,9 +89,8 @@ impl Roots {
         }
         let (root, rest) = self.split(path)?;
         let mut found = resolve(root, rest, path)?;
-        let has_mounts = |directory: &Path| {
-            self.mounts().any(|other| other.starts_with(directory) && other != directory)
-        };
+        let has_mounts =
+            |directory: &Path| self.mounts().any(|other| other.starts_with(directory) && other != directory);
         let directory = path.parent().filter(|_| !rest.as_os_str().is_empty());
         found.plain = directory.is_some_and(|directory| !has_mounts(directory));
         Ok(found)
