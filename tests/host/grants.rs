@@ -128,7 +128,7 @@ fn no_network_no_other_platform() {
 /// What a path is refused as, to be taken and to be written.
 #[track_caller]
 fn both(session: &Grants, path: &str, take: &str, put: &str) {
-    let taken = give(&session, path.as_ref()).map_err(|e| e.token);
+    let taken = give(session, path.as_ref()).map_err(|e| e.token);
     assert_eq!(taken, Err(take.to_owned()), "create-artifact {path}");
     let baked = session.bake(&sh("echo x >\"$out\""), Deliver::At(path.as_ref()), &Waiter::default());
     assert_eq!(baked.map_err(|e| e.token), Err(put.to_owned()), "output at {path}");
