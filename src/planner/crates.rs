@@ -62,7 +62,7 @@ pub struct CrateInputs<'a> {
 /// Writes the fields: the table in this module's documentation.
 pub fn write(inputs: &CrateInputs<'_>, writer: &mut dyn FieldWriter) {
     let CrateInputs { invocation, toolchain, places, processor } = *inputs;
-    writer.field("format", &[b"crate 1"]);
+    writer.field("format", &[b"crate 2"]);
     writer.field("toolchain", &[toolchain.as_bytes()]);
     writer.field("tool", &[invocation.tool.name().as_bytes()]);
     let enters = |role| match role {

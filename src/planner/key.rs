@@ -96,7 +96,7 @@ pub fn write(inputs: &KeyInputs<'_>, writer: &mut dyn FieldWriter) {
         Family::Gcc => b"gcc".as_slice(),
         Family::Clang => b"clang",
     };
-    writer.field("format", &[b"1"]);
+    writer.field("format", &[b"2"]);
     writer.field("toolchain", &[toolchain.as_bytes()]);
     writer.field("driver", &[family, if compiler.cxx { b"c++" } else { b"c" }, driver.as_encoded_bytes()]);
     writer.field("mode", &[if invocation.mode == Mode::Assembly { b"assembly" } else { b"object" }]);

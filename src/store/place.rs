@@ -1,7 +1,7 @@
 //! Outputs on their way from the store to the place where the build wants them.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -64,6 +64,27 @@ impl Staged {
             }
         };
         Ok(Self { dest: dest.to_owned(), ready })
+    }
+
+    /// Some of its bytes; fewer where it ends before.
+    ///
+    /// # Errors
+    /// When they can't be read.
+    pub fn part(&self, offset: u64, length: u64) -> Result<Vec<u8>, StoreError> {
+        let mut part = Vec::new();
+        let read = match &self.ready {
+            Ready::File(path, _) => File::open(path).and_then(|mut file| {
+                file.seek(SeekFrom::Start(offset))?;
+                file.take(length).read_to_end(&mut part)
+            }),
+            Ready::Bytes(bytes, _) => {
+                let mut from = io::Cursor::new(bytes);
+                from.set_position(offset);
+                from.take(length).read_to_end(&mut part)
+            }
+        };
+        read.map_err(StoreError::io("read what goes to", &self.dest))?;
+        Ok(part)
     }
 
     /// Where it goes.

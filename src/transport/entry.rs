@@ -48,6 +48,19 @@ pub(super) struct Kept {
     /// `None` for an optional output that was not made and for one that was discarded.
     pub(super) blob: Option<BlobDigest>,
     pub(super) executable: bool,
+    /// Where its bytes stand in another output's, when they are no blob of their own: a library has its metadata in it.
+    pub(super) part: Option<Part>,
+}
+
+/// Bytes that are part of another output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Part {
+    /// That output's index.
+    pub(super) of: u32,
+    /// Where they begin in it.
+    pub(super) offset: u64,
+    /// How many they are.
+    pub(super) length: u64,
 }
 
 /// The results under one key, newest first.

@@ -4,8 +4,8 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use super::crates::Trail;
-use super::entry::{Kept as KeptOutput, Product};
-use super::outputs::{Results, Written};
+use super::entry::{Kept as KeptOutput, Part, Product};
+use super::outputs::{Results, Written, part_of};
 use super::texts::{Found, is_placeless, record_name};
 use super::{Baked, Habits, Hit, How, InputArtifact, Job, Kept, Text, Transport, TransportError};
 use crate::manifest::{
@@ -362,19 +362,23 @@ impl LocalTransport<'_> {
         took: u64,
     ) -> Result<Product, TransportError> {
         let Results { outputs, further, bound } = results;
-        let store = |written: Written| -> Result<KeptOutput, TransportError> {
+        let store = |written: &Written, part: Option<Part>| -> Result<KeptOutput, TransportError> {
             // Objects of C are small, and hits of theirs too short for it.
-            let keep = |bytes: Vec<u8>| match job.krate {
-                Some(_) => self.store.put_blob_smaller(&bytes),
-                None => self.store.put_blob(&bytes),
+            let keep = |bytes: &Vec<u8>| match (part, &job.krate) {
+                (Some(_), _) => Ok(BlobDigest::of(bytes)),
+                (None, Some(_)) => self.store.put_blob_smaller(bytes),
+                (None, None) => self.store.put_blob(bytes),
             };
-            let blob = written.bytes.map(keep).transpose()?;
-            Ok(KeptOutput { kind: written.kind, blob, executable: written.executable })
+            let blob = written.bytes.as_ref().map(keep).transpose()?;
+            Ok(KeptOutput { kind: written.kind, blob, executable: written.executable, part })
         };
-        let further = further.into_iter().map(|(name, written)| Ok((name, store(written)?)));
+        let parts = (0..outputs.len()).map(|index| part_of(index, &outputs));
+        let kept = outputs.iter().zip(parts).map(|(written, part)| store(written, part));
+        let kept = kept.collect::<Result<_, _>>()?;
+        let further = further.into_iter().map(|(name, written)| Ok((name, store(&written, None)?)));
         let place = |(index, place): (usize, Vec<u8>)| Some((u32::try_from(index).ok()?, place));
         Ok(Product {
-            outputs: outputs.into_iter().map(store).collect::<Result<_, _>>()?,
+            outputs: kept,
             further: further.collect::<Result<_, TransportError>>()?,
             diagnostics: transcript.into_parts(),
             presentation: job.presentation,

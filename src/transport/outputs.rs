@@ -4,10 +4,11 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::entry::Product;
+use super::entry::{Part, Product};
 use super::placing::placement;
 use super::{Job, LocalTransport, TransportError};
 use crate::argparse::{Output, OutputKind};
+use crate::recipe::digest::BlobDigest;
 use crate::store::Staged;
 use crate::world::Stat;
 
@@ -24,8 +25,11 @@ impl LocalTransport<'_> {
         job: &Job<'_>,
         product: &Product,
     ) -> Result<Option<Vec<Staged>>, TransportError> {
-        let mut staged = Vec::with_capacity(job.outputs.len());
-        for (output, kept) in job.outputs.iter().zip(&product.outputs) {
+        let mut staged: Vec<(usize, OutputKind, Staged)> = Vec::with_capacity(job.outputs.len());
+        // What is part of another output is taken from where that is staged.
+        let mut outputs: Vec<_> = job.outputs.iter().zip(&product.outputs).enumerate().collect();
+        outputs.sort_by_key(|(_, (_, kept))| kept.part.is_some());
+        for (index, (output, kept)) in outputs {
             if output.is_discarded() {
                 continue;
             }
@@ -38,10 +42,18 @@ impl LocalTransport<'_> {
                 (None, Some(blob)) if job.krate.is_some() && output.kind == OutputKind::Dependencies => {
                     self.dependencies_here(job, blob, &path)?
                 }
-                (None, Some(blob)) => self.store.stage(blob, &path, kept.executable, placement)?,
+                (None, Some(blob)) => match &kept.part {
+                    None => self.store.stage(blob, &path, kept.executable, placement)?,
+                    Some(part) => {
+                        let whole = staged.iter().find(|(at, _, _)| u32::try_from(*at) == Ok(part.of));
+                        let bytes = whole.map(|(_, _, whole)| whole.part(part.offset, part.length));
+                        let sound = bytes.transpose()?.filter(|bytes| BlobDigest::of(bytes) == *blob);
+                        sound.map(|bytes| Staged::of(bytes, &path, kept.executable, placement)).transpose()?
+                    }
+                },
             };
             let Some(ready) = ready else { return Ok(None) };
-            staged.push((output.kind, ready));
+            staged.push((index, output.kind, ready));
         }
         for (name, kept) in &product.further {
             let path = self.world.absolute(Path::new(OsStr::from_bytes(name)));
@@ -50,11 +62,11 @@ impl LocalTransport<'_> {
             let Some(ready) = self.store.stage(blob, &path, kept.executable, placement)? else {
                 return Ok(None);
             };
-            staged.push((kept.kind, ready));
+            staged.push((usize::MAX, kept.kind, ready));
         }
         // Where a dependency file can't be written, compilers leave no object either.
-        staged.sort_by_key(|(kind, _)| *kind != OutputKind::Dependencies);
-        Ok(Some(staged.into_iter().map(|(_, staged)| staged).collect()))
+        staged.sort_by_key(|(_, kind, _)| *kind != OutputKind::Dependencies);
+        Ok(Some(staged.into_iter().map(|(_, _, staged)| staged).collect()))
     }
 
     pub(super) fn output_stat(&self, output: &Output) -> Option<Stat> {
@@ -97,6 +109,19 @@ pub(super) struct Written {
     pub(super) kind: OutputKind,
     pub(super) bytes: Option<Vec<u8>>,
     pub(super) executable: bool,
+}
+
+/// Where the bytes of an output stand in another one of the same compile.
+pub(super) fn part_of(index: usize, outputs: &[Written]) -> Option<Part> {
+    /// What is smaller saves too little.
+    const WORTH: usize = 16 * 1024;
+    let written = outputs.get(index).filter(|written| written.kind == OutputKind::Metadata)?;
+    let inner = written.bytes.as_deref().filter(|bytes| bytes.len() >= WORTH)?;
+    outputs.iter().enumerate().filter(|(of, _)| *of != index).find_map(|(of, whole)| {
+        let whole = whole.bytes.as_deref().filter(|whole| whole.len() > inner.len())?;
+        let offset = memchr::memmem::find(whole, inner)?;
+        Some(Part { of: u32::try_from(of).ok()?, offset: offset as u64, length: inner.len() as u64 })
+    })
 }
 
 /// An object or its like of no bytes is a compile that went wrong.

@@ -1,5 +1,9 @@
 //! Every kind of crate and of result, bare, cold and warm: the same status, streams and files.
 
+use std::path::PathBuf;
+
+use bakeplan::recipe::digest::BlobDigest;
+
 use super::{line, rustc};
 use crate::support::Bench;
 
@@ -69,6 +73,38 @@ fn every_set_of_results() {
     ] {
         same(&bench, arguments);
     }
+}
+
+/// The files in a store that hold these bytes as a blob.
+fn blobs(bench: &Bench, bytes: &[u8]) -> Vec<PathBuf> {
+    let name = BlobDigest::of(bytes).to_hex();
+    let stores = ["blobs", "compressed"].map(|kind| bench.store().join("v1").join(kind));
+    stores.map(|dir| dir.join(&name[..2]).join(&name)).into_iter().filter(|path| path.exists()).collect()
+}
+
+#[test]
+fn a_librarys_metadata_is_kept_once() {
+    let bench = bench();
+    let functions: String =
+        (0..300).map(|n| format!("pub fn function_{n}(n: u64) -> u64 {{ n + {n} }}\n")).collect();
+    bench.write("large.rs", functions);
+    let arguments = "large.rs --crate-type lib --emit=dep-info,metadata,link --out-dir out";
+    same(&bench, arguments);
+    let (metadata, library) = (bench.read("out/liblarge.rmeta"), bench.read("out/liblarge.rlib"));
+    assert!(metadata.len() > 16 * 1024 && library.len() > metadata.len());
+    assert!(blobs(&bench, &metadata).is_empty());
+    let [kept] = blobs(&bench, &library).try_into().expect("the library is kept once");
+    // Without one of its results a compile is not served.
+    std::fs::write(kept, "damaged").expect("writes");
+    bench.remove("out/liblarge.rmeta");
+    bench.remove("out/liblarge.rlib");
+    bench.misses(&line(arguments));
+    bench.hits(&line(arguments));
+    assert!(bench.read("out/liblarge.rmeta") == metadata && bench.read("out/liblarge.rlib") == library);
+    // Metadata alone is a result of its own.
+    let alone = "large.rs --crate-type lib --emit=metadata --out-dir out";
+    same(&bench, alone);
+    assert_eq!(blobs(&bench, &bench.read("out/liblarge.rmeta")).len(), 1);
 }
 
 #[test]
