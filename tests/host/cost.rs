@@ -39,17 +39,19 @@ fn of_a_small_compile() {
     let tree = Recipe::from(host.engine.artifacts().need(&artifact).unwrap());
     fs::create_dir(host.path("outer")).unwrap();
     let source = |number: u32| format!("int f{number}(int x) {{ return x + {number}; }}\n");
-    let compile = |compiler: &std::path::Path, out: &str| {
+    let run = |compiler: &std::path::Path, what: &str, name: &str| {
         median(|number| {
-            let file = host.path("outer/a.i");
+            let file = host.path(&format!("outer/{name}"));
             fs::write(&file, source(number)).unwrap();
-            let args = ["-O2", "-c", file.to_str().unwrap(), "-o", host.path(out).to_str().unwrap()]
-                .map(str::to_owned);
-            assert!(Command::new(compiler).args(args).status().unwrap().success());
+            let mut command = Command::new(compiler);
+            let status = command.args(["-O2", what]).arg(&file).arg("-o").arg(host.path("out")).status();
+            assert!(status.unwrap().success());
         })
     };
-    let system = compile("gcc".as_ref(), "system.o");
-    let launched = compile(&toolchain.join("bin/gcc"), "packed.o");
+    let system = run("gcc".as_ref(), "-c", "a.i");
+    let launched = run(&toolchain.join("bin/gcc"), "-c", "a.i");
+    let whole = run(&toolchain.join("bin/gcc"), "-c", "a.c");
+    let preprocessed = run(&toolchain.join("bin/gcc"), "-E", "a.c");
     let session = host.session(&[artifact]);
     let recipe = |input: Recipe| {
         let args = ["-O2", "-c", "a.i", "-o"].map(Template::literal).into_iter();
@@ -84,7 +86,9 @@ fn of_a_small_compile() {
         host.ok(&sh(&format!(": >\"$out\" # {number}")));
     });
     println!("system's gcc       {system:?}");
-    println!("packed gcc         {launched:?}");
+    println!("packed gcc         {launched:?}, of the source {whole:?}, -E {preprocessed:?}");
+    let (is, aim) = (preprocessed + baked, whole + preprocessed + Duration::from_millis(10));
+    println!("-E and bake        {is:?}, aim (compile, -E, 10 ms) {aim:?}");
     println!("bake of the same   {baked:?}, of it in the sandbox {} ms", within[within.len() / 2]);
     println!("hit                {hit:?}");
     println!("bake of a shell    {nothing:?}");
