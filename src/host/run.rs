@@ -213,14 +213,15 @@ fn sandboxed(engine: &Engine, outer: &Outer, attend: &dyn Attend) -> Result<Ende
     drop(session);
     let succeeded = matches!(ended, Ended::Exit(exit) if exit.success());
     if let Some(output) = outer.output.as_ref().filter(|_| succeeded) {
-        deliver(engine, &scene, output)?;
+        deliver(engine, &scene, output, attend)?;
     }
     Ok(ended)
 }
 
-fn deliver(engine: &Engine, scene: &Scene, output: &Path) -> Result<(), HostError> {
+fn deliver(engine: &Engine, scene: &Scene, output: &Path, attend: &dyn Attend) -> Result<(), HostError> {
     let output = engine.world.absolute(output);
-    let artifact = scene.output(engine)?.ok_or_else(|| HostError::NotThere(scene.output_path()))?;
+    let artifact = scene.output(engine, &|| attend.stop())?;
+    let artifact = artifact.ok_or_else(|| HostError::NotThere(scene.output_path()))?;
     let parent = files::open_directory(output.parent().unwrap_or(Path::new("/")))?;
     let name = output.file_name().unwrap_or_default();
     engine.artifacts().export(&artifact, &Place { directory: parent.as_fd(), name, shown: &output })

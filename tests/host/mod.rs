@@ -8,6 +8,7 @@ pub mod full;
 mod grants;
 mod killed;
 pub mod limits;
+mod lists;
 mod nested;
 mod pack;
 mod recipes;

@@ -25,6 +25,7 @@ use crate::transport::wire::{Content, limits};
 use crate::world::World;
 
 pub(crate) use export::Look;
+pub(crate) use import::IsOver;
 pub use import::Owner;
 use kept::Kept;
 pub use local::{Local, Locals};

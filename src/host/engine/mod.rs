@@ -39,6 +39,7 @@ use super::files::Place;
 use super::lineage::Lineage;
 use super::permits::Permits;
 use super::sandbox::{Limits, Sandbox};
+use super::session::Watch;
 use flights::Flights;
 use runs::Runs;
 
@@ -190,8 +191,8 @@ impl<E: Into<HostError>> From<E> for Unbaked {
 }
 
 impl Baker for Engine {
-    fn import(&self, place: &Place<'_>, owner: Owner) -> Result<ArtifactHash, HostError> {
-        self.artifacts.import(place, owner)
+    fn import(&self, place: &Place<'_>, owner: Owner, watch: &dyn Watch) -> Result<ArtifactHash, HostError> {
+        self.artifacts.import_while(place, owner, &|| watch.is_cancelled())
     }
 
     fn artifact(&self, hash: &ArtifactHash) -> Result<Option<Artifact>, HostError> {
