@@ -9,6 +9,7 @@ mod grants;
 mod killed;
 pub mod limits;
 mod lists;
+mod lost;
 mod nested;
 mod pack;
 mod recipes;
