@@ -7,6 +7,7 @@ mod crates;
 pub mod full;
 mod grants;
 mod killed;
+mod left;
 pub mod limits;
 mod lists;
 mod lost;
