@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{CWD, FileType, Mode, RenameFlags, mknodat, renameat_with};
 
 use super::support::*;
-use bakeplan::host::{Grants, Links, Options, Root, Roots, Session, serve};
+use bakeplan::host::{Grants, Links, Options, Rights, Root, Roots, Session, serve};
 use bakeplan::recipe::Artifact;
 use bakeplan::recipe::digest::ArtifactHash;
 use bakeplan::transport::socket::{Client, Deadlines};
@@ -59,7 +59,8 @@ fn nested(host: &Host) -> Grants {
         links: Links::Within,
     };
     let roots = vec![root("/outer", &outer, true), root("/outer/in/one", &input, false)];
-    host.session_of(&[], Roots { roots, covered: vec!["/outer/covered".into()] })
+    let rights = Rights { networking: false, platforms: vec![platform()] };
+    host.session_of(&[], Roots { roots, covered: vec!["/outer/covered".into()] }, rights)
 }
 
 const PATHS: [&str; 37] = [

@@ -12,6 +12,7 @@ pub mod limits;
 mod lists;
 mod lost;
 mod nested;
+mod networking;
 mod pack;
 mod recipes;
 mod running;

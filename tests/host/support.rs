@@ -120,15 +120,16 @@ impl Host {
     }
 
     pub fn session_with(&self, inputs: &[ArtifactHash], roots: Vec<Root>) -> Grants {
-        self.session_of(inputs, Roots { roots, covered: Vec::new() })
+        let roots = Roots { roots, covered: Vec::new() };
+        self.session_of(inputs, roots, Rights { networking: false, platforms: vec![platform()] })
     }
 
-    pub fn session_of(&self, inputs: &[ArtifactHash], roots: Roots) -> Grants {
+    pub fn session_of(&self, inputs: &[ArtifactHash], roots: Roots, rights: Rights) -> Grants {
         let grant = Grant {
             recipe: Some(RecipeHash::of(b"outer")),
             inputs: inputs.iter().map(|a| (*a, PathBuf::from(format!("/inputs/{a}")))).collect(),
             symbols: vec![(Symbol::WorkDir, "/outer".into())],
-            rights: Rights { networking: false, platforms: vec![platform()] },
+            rights,
             roots,
             scratch: "/outer".into(),
             like_a_bake: true,
