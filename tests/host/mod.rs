@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod bakes;
+pub mod command;
 mod cost;
 mod crates;
 pub mod full;
