@@ -11,11 +11,12 @@ use std::time::{Duration, Instant};
 use rustix::fs::{CWD, FileType, Mode, RenameFlags, mknodat, renameat_with};
 
 use super::support::*;
+use crate::wire::scripted::Raw;
 use bakeplan::host::{Grants, Links, Options, Rights, Root, Roots, Session, serve};
 use bakeplan::recipe::Artifact;
 use bakeplan::recipe::digest::ArtifactHash;
 use bakeplan::transport::socket::{Client, Deadlines};
-use bakeplan::transport::wire::{WireError, limits};
+use bakeplan::transport::wire::{Ask, WireError, limits};
 
 /// An artifact, or the token of an error.
 type Given = Result<ArtifactHash, String>;
@@ -225,11 +226,50 @@ fn lists_of_any_length_over_a_socket() {
 }
 
 #[test]
-fn who_cancels_waits_for_no_path_to_end() {
+fn a_list_that_is_too_long_ends_its_connection_and_no_other() {
     let host = Host::new();
+    let session = nested(&host);
+    let socket = host.path("socket");
+    let _server = serve(Options::new(&socket), Arc::new(session)).unwrap();
+    let mut client = Client::connect(&socket, Deadlines::default()).unwrap();
+    // A request with the id 1 for 129 times the path `/`: more than can be encoded here.
+    let mut body = vec![1, 1, 0x81, 1];
+    body.extend([1, b'/'].repeat(limits::PATHS + 1));
+    let mut raw = Raw::greeted(&socket);
+    raw.send(&[&u32::try_from(body.len()).unwrap().to_le_bytes()[..], &body].concat());
+    assert_eq!(raw.closed(), "malformed");
+    let given = tokens(client.create_artifacts(&["/outer/dir/a".as_ref()]).unwrap());
+    assert_eq!(given, [Ok(file_of("dir a"))]);
+}
+
+/// A session in whose `/outer/large` there is more than anybody waits for.
+fn with_large_file(host: &Host) -> Grants {
     let session = host.session(&[]);
     let large = fs::File::create(host.path("outer/large")).unwrap();
     large.set_len(4 << 30).unwrap();
+    session
+}
+
+#[test]
+fn a_host_that_ends_waits_for_no_path_to_end() {
+    let host = Host::new();
+    let session = Arc::new(with_large_file(&host));
+    let socket = host.path("socket");
+    let server = serve(Options::new(&socket), session).unwrap();
+    let mut raw = Raw::greeted(&socket);
+    let paths = vec![b"/outer/large".to_vec(); limits::PATHS];
+    raw.ask(1, Ask::CreateArtifacts { paths });
+    assert!(!raw.has_heard(Duration::from_millis(300)));
+    let start = Instant::now();
+    server.stop();
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    assert_eq!(names(&host.path("store/v1/tmp")), [""; 0]);
+}
+
+#[test]
+fn who_cancels_waits_for_no_path_to_end() {
+    let host = Host::new();
+    let session = with_large_file(&host);
     let watch = Waiter::default();
     let start = Instant::now();
     let given = std::thread::scope(|scope| {
