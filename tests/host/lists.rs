@@ -132,15 +132,6 @@ fn file_of(text: &str) -> ArtifactHash {
     Artifact::File(File::new(BlobDigest::of(text.as_bytes()), false)).hash()
 }
 
-/// Sets a flag when it is dropped.
-struct Setter<'a>(&'a AtomicBool);
-
-impl Drop for Setter<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
 #[test]
 fn names_that_change_while_a_list_is_answered_lead_nowhere_else() {
     let host = Host::new();

@@ -233,6 +233,15 @@ impl Watch for Waiter {
     }
 }
 
+/// Sets a flag when it is dropped, so that a thread that waits for it ends with a test that fails.
+pub struct Setter<'a>(pub &'a AtomicBool);
+
+impl Drop for Setter<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// The names in a directory, sorted.
 pub fn names(dir: &Path) -> Vec<String> {
     let mut names: Vec<String> = std::fs::read_dir(dir)
