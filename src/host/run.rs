@@ -133,13 +133,14 @@ fn plain_grant(
     scratch: &PrivateDir,
 ) -> Result<Grant, HostError> {
     let world = &*engine.world;
+    let whole = engine.has_lost();
     let mut given = Vec::new();
     for input in inputs {
         let path = world.canonicalize(input).map_err(HostError::io("resolve", input))?;
-        given.push((take(engine, &path, false)?, path));
+        given.push((take(engine, &path, whole)?, path));
     }
     if inputs.is_empty()
-        && let Some(system) = pack::system(engine, world)?
+        && let Some(system) = pack::system(engine, world, whole)?
     {
         given.push((system.artifact, system.top));
     }

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use bakeplan::recipe::digest::BlobDigest;
 use bakeplan::transport::socket::{Client, Deadlines};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -94,8 +95,53 @@ fn lineage_names_its_columns_where_there_are_entries() {
 }
 
 #[test]
+fn an_input_of_which_the_store_has_lost_something_is_taken_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    toolchain(&dir.join("toolchain"), &[]);
+    // What was made just now is not remembered.
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    let (how, _) = compile(dir, 1);
+    assert!(how.contains("spawned: baked"), "{how}");
+    let compiler = fs::read(dir.join("toolchain/libexec/packed/bin/cc1")).unwrap();
+    let blob = BlobDigest::of(&compiler).to_hex();
+    fs::remove_file(dir.join(format!("store/v1/blobs/{}/{blob}", &blob[..2]))).unwrap();
+    let emptied = Command::new("rm").arg("-rf").arg(dir.join("store/host/locals")).status();
+    assert!(emptied.unwrap().success());
+    // It is not looked for before it is needed.
+    let (how, _) = compile(dir, 2);
+    assert!(how.contains("here (host-error)") && how.contains("(missing)"), "{how}");
+    let (how, _) = compile(dir, 3);
+    assert!(how.contains("spawned: baked"), "{how}");
+}
+
+#[test]
 fn a_store_that_may_only_be_read_gives_hits_and_everything_else_is_compiled() {
     roles::run_mounting("read-only-command", tempfile::tempdir().unwrap().path());
+}
+
+/// Compiles a source as a plain child of a host, to what the bare compiler makes; how that came about, and what the
+/// host complained of.
+#[track_caller]
+fn compile(dir: &Path, number: u64) -> (String, String) {
+    let log = dir.join("log");
+    let source = format!("int f{number}(int x) {{ return x * {number}; }}\n");
+    fs::write(dir.join("a.c"), source).unwrap();
+    let _ = fs::remove_file(&log);
+    let compiler = dir.join("toolchain/bin/gcc").display().to_string();
+    let output =
+        command(dir, &["run", "--input", "toolchain", "--", &compiler, "-O2", "-c", "a.c", "-o", "ours.o"])
+            .env("BRIOCHE_CC_LOG", &log)
+            .output()
+            .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let bare = Command::new("gcc").args(["-O2", "-c", "a.c", "-o", "bare.o"]).current_dir(dir).status();
+    assert!(bare.unwrap().success());
+    assert!(fs::read(dir.join("ours.o")).unwrap() == fs::read(dir.join("bare.o")).unwrap(), "{number}");
+    assert_eq!(names(&dir.join("t")), [""; 0], "something is left");
+    let log = fs::read_to_string(&log).unwrap();
+    let how = log.lines().last().unwrap_or_default().to_owned();
+    (how, String::from_utf8(output.stderr).unwrap())
 }
 
 pub fn on_read_only_mount(dir: &Path) {
@@ -103,28 +149,7 @@ pub fn on_read_only_mount(dir: &Path) {
     fs::create_dir(&store).unwrap();
     roles::mount(&["-t", "tmpfs", "-o", "size=700m", "tmpfs"], &store);
     toolchain(&dir.join("toolchain"), &[]);
-    let log = dir.join("log");
-    let compile = |number: u64| {
-        let source = format!("int f{number}(int x) {{ return x * {number}; }}\n");
-        fs::write(dir.join("a.c"), source).unwrap();
-        let _ = fs::remove_file(&log);
-        let compiler = dir.join("toolchain/bin/gcc").display().to_string();
-        let output = command(
-            dir,
-            &["run", "--input", "toolchain", "--", &compiler, "-O2", "-c", "a.c", "-o", "ours.o"],
-        )
-        .env("BRIOCHE_CC_LOG", &log)
-        .output()
-        .unwrap();
-        assert!(output.status.success(), "{output:?}");
-        let bare = Command::new("gcc").args(["-O2", "-c", "a.c", "-o", "bare.o"]).current_dir(dir).status();
-        assert!(bare.unwrap().success());
-        assert!(fs::read(dir.join("ours.o")).unwrap() == fs::read(dir.join("bare.o")).unwrap(), "{number}");
-        assert_eq!(names(&dir.join("t")), [""; 0], "something is left");
-        let log = fs::read_to_string(&log).unwrap();
-        let how = log.lines().last().unwrap_or_default().to_owned();
-        (how, String::from_utf8(output.stderr).unwrap())
-    };
+    let compile = |number| compile(dir, number);
     let (how, complaint) = compile(1);
     assert!(how.contains("spawned: baked") && complaint.is_empty(), "{how}, {complaint}");
     let table = said(dir, &["lineage"]);
