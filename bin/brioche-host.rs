@@ -19,6 +19,8 @@ use bakeplan::toolchain::Memo;
 use bakeplan::world::{Environment, Exit, RealWorld, Stat, Stream, World};
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Parser, Subcommand};
+use rustix::fs::{Access, access};
+use rustix::io::Errno;
 
 /// A host: bakes what the processes of a build ask for over a socket, in a sandbox, and keeps it.
 #[derive(Parser)]
@@ -197,7 +199,14 @@ fn open_store(world: &RealWorld, cli: &Cli) -> Result<Arc<Store>, Failure> {
     for complaint in &config.complaints {
         let _ = writeln!(std::io::stderr(), "brioche-host: {complaint}");
     }
+    // Known now, not by the first write: what is not kept needs a place elsewhere.
+    config.read_only |= config.dir.as_deref().is_some_and(is_read_only);
     Ok(Arc::new(config.open_store()?))
+}
+
+/// Whether a directory is there that we may not write to.
+fn is_read_only(dir: &Path) -> bool {
+    matches!(access(dir, Access::WRITE_OK), Err(Errno::ROFS | Errno::ACCESS))
 }
 
 /// A directory for what is not kept: beside the store's own where that can be written to.

@@ -17,7 +17,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bakeplan::host::artifacts::Owner;
 use bakeplan::host::{
-    Baked, Baker, Grant, Grants, HostError, Links, Options, Order, Output, Place, Rights, Root, Roots, serve,
+    Baked, Baker, Grant, Grants, HostError, Links, Options, Order, Output, Place, Rights, Root, Roots, Watch,
+    serve,
 };
 use bakeplan::recipe::digest::{ArtifactHash, BlobDigest, RecipeHash, RecordName};
 use bakeplan::recipe::{
@@ -129,7 +130,7 @@ fn path_of(place: &Place<'_>) -> PathBuf {
 }
 
 impl Baker for Engine {
-    fn import(&self, place: &Place<'_>, _: Owner) -> Result<ArtifactHash, HostError> {
+    fn import(&self, place: &Place<'_>, _: Owner, _: &dyn Watch) -> Result<ArtifactHash, HostError> {
         self.take(&path_of(place)).map_err(HostError::io("take", place.shown))
     }
 

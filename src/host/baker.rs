@@ -15,11 +15,11 @@ use crate::transport::wire::Content;
 /// It is called from several threads at once. What a process may ask for is checked before it is asked.
 pub trait Baker: Send + Sync {
     /// Takes what stands at a place as an artifact: its bytes are read from there, once, and whatever happens to
-    /// the place meanwhile, what is hashed is what is kept.
+    /// the place meanwhile, what is hashed is what is kept. It ends early once nobody waits: a file may be endless.
     ///
     /// # Errors
     /// When it cannot be taken.
-    fn import(&self, place: &Place<'_>, owner: Owner) -> Result<ArtifactHash, HostError>;
+    fn import(&self, place: &Place<'_>, owner: Owner, watch: &dyn Watch) -> Result<ArtifactHash, HostError>;
 
     /// The artifact with this hash; `None` when it is not here (any more).
     ///

@@ -117,6 +117,15 @@ pub enum HostError {
 }
 
 impl HostError {
+    /// Whether it is [`HostError::Missing`], also when others got it as well.
+    pub(crate) fn is_missing(&self) -> bool {
+        match self {
+            Self::Missing(_) => true,
+            Self::Shared(error) => error.is_missing(),
+            _ => false,
+        }
+    }
+
     /// A stable word.
     #[must_use]
     pub fn token(&self) -> &'static str {

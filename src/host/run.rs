@@ -133,13 +133,14 @@ fn plain_grant(
     scratch: &PrivateDir,
 ) -> Result<Grant, HostError> {
     let world = &*engine.world;
+    let whole = engine.has_lost();
     let mut given = Vec::new();
     for input in inputs {
         let path = world.canonicalize(input).map_err(HostError::io("resolve", input))?;
-        given.push((take(engine, &path, false)?, path));
+        given.push((take(engine, &path, whole)?, path));
     }
     if inputs.is_empty()
-        && let Some(system) = pack::system(engine, world)?
+        && let Some(system) = pack::system(engine, world, whole)?
     {
         given.push((system.artifact, system.top));
     }
@@ -213,14 +214,15 @@ fn sandboxed(engine: &Engine, outer: &Outer, attend: &dyn Attend) -> Result<Ende
     drop(session);
     let succeeded = matches!(ended, Ended::Exit(exit) if exit.success());
     if let Some(output) = outer.output.as_ref().filter(|_| succeeded) {
-        deliver(engine, &scene, output)?;
+        deliver(engine, &scene, output, attend)?;
     }
     Ok(ended)
 }
 
-fn deliver(engine: &Engine, scene: &Scene, output: &Path) -> Result<(), HostError> {
+fn deliver(engine: &Engine, scene: &Scene, output: &Path, attend: &dyn Attend) -> Result<(), HostError> {
     let output = engine.world.absolute(output);
-    let artifact = scene.output(engine)?.ok_or_else(|| HostError::NotThere(scene.output_path()))?;
+    let artifact = scene.output(engine, &|| attend.stop())?;
+    let artifact = artifact.ok_or_else(|| HostError::NotThere(scene.output_path()))?;
     let parent = files::open_directory(output.parent().unwrap_or(Path::new("/")))?;
     let name = output.file_name().unwrap_or_default();
     engine.artifacts().export(&artifact, &Place { directory: parent.as_fd(), name, shown: &output })

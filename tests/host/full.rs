@@ -101,18 +101,21 @@ fn bakes_on_full_disk(dir: &Path) {
 }
 
 /// A host that serves on a store, in a place of its own.
-struct Served<'a> {
+pub(super) struct Served<'a> {
     dir: &'a Path,
-    host: Child,
+    pub(super) host: Child,
 }
 
 impl<'a> Served<'a> {
     fn new(dir: &'a Path) -> Self {
+        Self::with(dir, &std::env::temp_dir())
+    }
+
+    /// One that has its temporary files there.
+    pub(super) fn with(dir: &'a Path, temporary: &Path) -> Self {
         toolchain(&dir.join("toolchain"), &[]);
-        for name in ["work", "bare", "tmp"] {
-            fs::create_dir(dir.join(name)).unwrap();
-        }
         let host = Command::new(HOST)
+            .env("TMPDIR", temporary)
             .arg("--store")
             .arg(dir.join("store"))
             .args(["serve", "--input"])
@@ -128,7 +131,7 @@ impl<'a> Served<'a> {
 
     /// Compiles by the host and bare; how the wrapper came to the same object.
     #[track_caller]
-    fn compile(&mut self, number: u64, temporary: &Path) -> String {
+    pub(super) fn compile(&mut self, number: u64, temporary: &Path) -> String {
         let text = format!("int f{number}(int x) {{ return x * {number}; }}\n");
         let log = temporary.join("log");
         let _ = fs::remove_file(&log);

@@ -165,10 +165,7 @@ impl Arena {
 
     /// Whether the host has a sandbox at work: a child of its own that has not ended.
     fn is_baking(&self) -> bool {
-        let host = self.host().id();
-        processes()
-            .iter()
-            .any(|process| process.parent == host && process.is_alive && process.name == "bwrap")
+        is_baking(self.host().id())
     }
 
     /// The clients that run.
@@ -297,17 +294,23 @@ impl Drop for Arena {
     }
 }
 
+/// Whether a host has a sandbox at work: a child of its own that has not ended.
+pub(super) fn is_baking(host: u32) -> bool {
+    let is_its = |process: &Process| process.parent == host && process.is_alive && process.name == "bwrap";
+    processes().iter().any(is_its)
+}
+
 /// A process of the machine.
-struct Process {
-    id: u32,
-    parent: u32,
-    name: String,
-    command: String,
-    is_alive: bool,
+pub(super) struct Process {
+    pub(super) id: u32,
+    pub(super) parent: u32,
+    pub(super) name: String,
+    pub(super) command: String,
+    pub(super) is_alive: bool,
 }
 
 /// All processes; what ends meanwhile is left out.
-fn processes() -> Vec<Process> {
+pub(super) fn processes() -> Vec<Process> {
     let entries = fs::read_dir("/proc").unwrap().flatten();
     entries.filter_map(|entry| process(&entry.path())).collect()
 }

@@ -120,12 +120,17 @@ impl Host {
     }
 
     pub fn session_with(&self, inputs: &[ArtifactHash], roots: Vec<Root>) -> Grants {
+        let roots = Roots { roots, covered: Vec::new() };
+        self.session_of(inputs, roots, Rights { networking: false, platforms: vec![platform()] })
+    }
+
+    pub fn session_of(&self, inputs: &[ArtifactHash], roots: Roots, rights: Rights) -> Grants {
         let grant = Grant {
             recipe: Some(RecipeHash::of(b"outer")),
             inputs: inputs.iter().map(|a| (*a, PathBuf::from(format!("/inputs/{a}")))).collect(),
             symbols: vec![(Symbol::WorkDir, "/outer".into())],
-            rights: Rights { networking: false, platforms: vec![platform()] },
-            roots: Roots { roots, covered: Vec::new() },
+            rights,
+            roots,
             scratch: "/outer".into(),
             like_a_bake: true,
             owner: Owner::User(rustix::process::geteuid().as_raw()),
@@ -146,7 +151,8 @@ pub fn outer_root(dir: &Path) -> Root {
 pub fn import(engine: &Engine, path: &Path) -> Result<ArtifactHash, HostError> {
     let parent = open(path.parent().expect("a parent"));
     let name = path.file_name().expect("a name");
-    engine.import(&Place { directory: parent.as_fd(), name, shown: path }, Owner::Host)
+    let place = Place { directory: parent.as_fd(), name, shown: path };
+    engine.import(&place, Owner::Host, &Waiter::default())
 }
 
 pub fn open(path: &Path) -> OwnedFd {
@@ -224,6 +230,15 @@ impl Watch for Waiter {
 
     fn is_detached(&self) -> bool {
         self.detached
+    }
+}
+
+/// Sets a flag when it is dropped, so that a thread that waits for it ends with a test that fails.
+pub struct Setter<'a>(pub &'a AtomicBool);
+
+impl Drop for Setter<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 

@@ -32,6 +32,8 @@ fn play() {
         #[cfg(feature = "host")]
         "read-only-host" => crate::host::full::on_read_only_mount(&dir),
         #[cfg(feature = "host")]
+        "read-only-command" => crate::host::command::on_read_only_mount(&dir),
+        #[cfg(feature = "host")]
         "bake-for-ever" => crate::host::limits::bake_for_ever(&dir),
         "hold" => processes::hold_lock(&dir),
         _ => panic!("no role is called {role}"),

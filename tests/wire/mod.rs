@@ -12,6 +12,6 @@ mod hosts;
 #[cfg(feature = "host")]
 mod places;
 #[cfg(feature = "host")]
-mod scripted;
+pub(crate) mod scripted;
 #[cfg(feature = "host")]
 mod serving;

@@ -6,6 +6,7 @@
 //! have no bytes of their own.
 
 use std::fs::File as OpenFile;
+use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -25,6 +26,18 @@ use crate::world::Stat;
 const DEPTH: usize = 128;
 /// Entries of one import.
 const ENTRIES: usize = 1 << 20;
+
+/// Whether nobody waits any more.
+pub(crate) type IsOver<'a> = &'a dyn Fn() -> bool;
+
+/// A file that ends with an error once nobody waits for it.
+struct Heeding<'a>(&'a mut OpenFile, IsOver<'a>);
+
+impl Read for Heeding<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if (self.1)() { Err(std::io::Error::other("nobody waits for it")) } else { self.0.read(buffer) }
+    }
+}
 
 /// On whose behalf files are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +61,7 @@ impl Owner {
 pub(super) struct Import<'a> {
     artifacts: &'a Artifacts,
     owner: Owner,
+    is_over: IsOver<'a>,
     entries: usize,
     /// The device whose file system was last looked at.
     device: Option<u64>,
@@ -59,13 +73,25 @@ impl Artifacts {
     /// # Errors
     /// When there is nothing, or something that is no part of an artifact, or it cannot be read or kept.
     pub fn import(&self, place: &Place<'_>, owner: Owner) -> Result<ArtifactHash, HostError> {
-        let mut import = Import { artifacts: self, owner, entries: 0, device: None };
-        import.entry(place, 0)
+        self.import_while(place, owner, &|| false)
+    }
+
+    /// The same, for somebody who may stop waiting: a file can be endless, and a tree nearly so.
+    pub(crate) fn import_while(
+        &self,
+        place: &Place<'_>,
+        owner: Owner,
+        is_over: IsOver<'_>,
+    ) -> Result<ArtifactHash, HostError> {
+        Import { artifacts: self, owner, is_over, entries: 0, device: None }.entry(place, 0)
     }
 }
 
 impl Import<'_> {
     fn entry(&mut self, place: &Place<'_>, depth: usize) -> Result<ArtifactHash, HostError> {
+        if (self.is_over)() {
+            return Err(HostError::Cancelled);
+        }
         self.entries += 1;
         if self.entries > ENTRIES {
             return Err(HostError::TooLarge { path: place.shown.to_owned(), why: "too many entries" });
@@ -154,16 +180,18 @@ impl Import<'_> {
     fn digest(&self, mut file: OpenFile, before: &Stat, shown: &Path) -> Result<BlobDigest, HostError> {
         let store = &self.artifacts.store;
         let read_at = self.artifacts.world.now();
+        let mut bytes = Heeding(&mut file, self.is_over);
         let digest = if store.is_read_only() {
             // It can be named if it is there; if not, it can't be kept, and the store says so.
-            let digest = BlobDigest::of_all(&mut file).map_err(HostError::io("read", shown))?;
-            if !store.has_blob(&digest) {
+            let digest = BlobDigest::of_all(&mut bytes).map_err(HostError::io("read", shown));
+            if digest.as_ref().is_ok_and(|digest| !store.has_blob(digest)) {
                 store.put_blob(&[])?;
             }
             digest
         } else {
-            store.put_blob_from(&mut file)?
+            store.put_blob_from(&mut bytes).map_err(HostError::from)
         };
+        let digest = digest.map_err(|error| if (self.is_over)() { HostError::Cancelled } else { error })?;
         let (after, _) = files::look_open(&file).map_err(failed("look at", shown))?;
         // What others have found out about these bytes is theirs to keep.
         if after.same_content(before) && store.identity().get(before).is_none() {
@@ -216,7 +244,7 @@ fn failed(action: &'static str, path: &Path) -> impl FnOnce(Errno) -> HostError 
     let path = path.to_owned();
     move |error| match error {
         Errno::NOENT => HostError::NotThere(path),
-        Errno::LOOP | Errno::NOTDIR | Errno::NXIO => {
+        Errno::LOOP | Errno::NOTDIR | Errno::NXIO | Errno::INVAL => {
             HostError::SpecialFile { path, what: "something else now" }
         }
         error => HostError::io(action, &path)(error),

@@ -25,6 +25,7 @@ use crate::transport::wire::{Content, limits};
 use crate::world::World;
 
 pub(crate) use export::Look;
+pub(crate) use import::IsOver;
 pub use import::Owner;
 use kept::Kept;
 pub use local::{Local, Locals};
@@ -89,7 +90,7 @@ impl Artifacts {
     }
 
     /// Something that was thought to be here is not.
-    fn missing(&self, what: &dyn std::fmt::Display) -> HostError {
+    pub(crate) fn missing(&self, what: &dyn std::fmt::Display) -> HostError {
         self.kept.forget();
         HostError::Missing(what.to_string())
     }
@@ -170,6 +171,14 @@ impl Artifacts {
     /// # Errors
     /// When the store cannot be read.
     pub fn is_whole(&self, hash: &ArtifactHash) -> Result<bool, HostError> {
+        let whole = self.has_all(hash)?;
+        if !whole {
+            self.kept.forget();
+        }
+        Ok(whole)
+    }
+
+    fn has_all(&self, hash: &ArtifactHash) -> Result<bool, HostError> {
         let mut left = vec![*hash];
         while let Some(hash) = left.pop() {
             match self.load(&hash)? {

@@ -162,7 +162,7 @@ impl Baking<'_> {
         }
         match self.engine.result(hash)? {
             Some(result) => Ok(artifacts.need(&result.artifact)?),
-            None => Err(HostError::Missing(hash.to_hex()).into()),
+            None => Err(artifacts.missing(hash).into()),
         }
     }
 }

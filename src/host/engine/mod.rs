@@ -39,6 +39,7 @@ use super::files::Place;
 use super::lineage::Lineage;
 use super::permits::Permits;
 use super::sandbox::{Limits, Sandbox};
+use super::session::Watch;
 use flights::Flights;
 use runs::Runs;
 
@@ -97,6 +98,8 @@ pub struct Engine {
     pub(crate) runs: Arc<Runs>,
     pub(crate) lineage: Lineage,
     pub(crate) world: Arc<dyn World + Send + Sync>,
+    /// Is there once something was missing.
+    lost: PathBuf,
     flights: Arc<Flights>,
 }
 
@@ -119,8 +122,9 @@ impl Engine {
         locals.sweep();
         let runs = Arc::new(Runs::open(&scratch)?);
         let permits = Permits::new(processes);
+        let lost = scratch.join("lost");
         let flights = Arc::default();
-        Ok(Self { artifacts, locals, sandbox, limits, permits, runs, lineage, world, flights })
+        Ok(Self { artifacts, locals, sandbox, limits, permits, runs, lineage, world, lost, flights })
     }
 
     /// The artifacts that it knows.
@@ -148,6 +152,12 @@ impl Engine {
     /// Why there are no control groups here.
     pub fn limits_whole_bakes(&self) -> Result<(), String> {
         self.runs.groups().as_ref().map(drop).map_err(Clone::clone)
+    }
+
+    /// Whether something was missing since this was last asked, by this host or another on the same directory: what
+    /// is remembered of inputs may not be all there.
+    pub(crate) fn has_lost(&self) -> bool {
+        std::fs::remove_file(&self.lost).is_ok()
     }
 
     /// Removes directories on disk that nobody uses, until at most so many bytes of them are left.
@@ -190,8 +200,8 @@ impl<E: Into<HostError>> From<E> for Unbaked {
 }
 
 impl Baker for Engine {
-    fn import(&self, place: &Place<'_>, owner: Owner) -> Result<ArtifactHash, HostError> {
-        self.artifacts.import(place, owner)
+    fn import(&self, place: &Place<'_>, owner: Owner, watch: &dyn Watch) -> Result<ArtifactHash, HostError> {
+        self.artifacts.import_while(place, owner, &|| watch.is_cancelled())
     }
 
     fn artifact(&self, hash: &ArtifactHash) -> Result<Option<Artifact>, HostError> {
@@ -205,7 +215,12 @@ impl Baker for Engine {
                 Ok(Baked::Done(Output { artifact, hit: !baking.ran.get(), took: baking.took.get() }))
             }
             Err(Unbaked::Failed(why)) => Ok(Baked::Failed { why }),
-            Err(Unbaked::Error(error)) => Err(error),
+            Err(Unbaked::Error(error)) => {
+                if error.is_missing() {
+                    let _ = std::fs::write(&self.lost, "");
+                }
+                Err(error)
+            }
         }
     }
 

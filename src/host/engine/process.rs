@@ -14,7 +14,7 @@ use super::flights::{Flight, Landed};
 use super::results::Kept;
 use super::runs::Run;
 use super::{Baking, Engine, Unbaked};
-use crate::host::artifacts::{Local, Look, Owner};
+use crate::host::artifacts::{IsOver, Local, Look, Owner};
 use crate::host::error::HostError;
 use crate::host::files::{self, Place};
 use crate::host::lineage::{Asked, Outcome};
@@ -126,14 +126,16 @@ impl Engine {
         let log = flight.whole_log();
         let log = if log.is_empty() { None } else { self.artifacts.put_blob(&log).ok() };
         let why = match ended {
-            Ended::Exit(exit) if exit.success() => match scene.output(self)? {
-                Some(artifact) => {
-                    let kept = Kept { artifact, took, log };
-                    self.keep_result(&scene.hash(), &kept);
-                    return Ok(Landed::Baked(kept));
+            Ended::Exit(exit) if exit.success() => {
+                match scene.output(self, &|| flight.stopped.load(Ordering::Relaxed))? {
+                    Some(artifact) => {
+                        let kept = Kept { artifact, took, log };
+                        self.keep_result(&scene.hash(), &kept);
+                        return Ok(Landed::Baked(kept));
+                    }
+                    None => "the process left nothing at its output path".to_owned(),
                 }
-                None => "the process left nothing at its output path".to_owned(),
-            },
+            }
             Ended::Exit(exit) => format!("the process ended with {exit}"),
             Ended::NotStarted(why) => format!("the process could not be started: {why}"),
             Ended::TimedOut(seconds) => format!("the process was stopped after {seconds} seconds"),
@@ -446,12 +448,16 @@ impl Scene {
     }
 
     /// Takes what the process left at its output path; `None` when that is nothing.
-    pub(crate) fn output(&self, engine: &Engine) -> Result<Option<ArtifactHash>, HostError> {
+    pub(crate) fn output(
+        &self,
+        engine: &Engine,
+        is_over: IsOver<'_>,
+    ) -> Result<Option<ArtifactHash>, HostError> {
         let outputs = files::open_directory(&self.host.outputs)?;
         let name = OsString::from(format!("output-{}", self.hash));
         let shown = self.output_path();
         let place = Place { directory: outputs.as_fd(), name: &name, shown: &shown };
-        match engine.artifacts.import(&place, Owner::Host) {
+        match engine.artifacts.import_while(&place, Owner::Host, is_over) {
             Ok(artifact) => Ok(Some(artifact)),
             Err(HostError::NotThere(path)) if path == shown => Ok(None),
             Err(error) => Err(error),

@@ -43,9 +43,9 @@ impl Held {
 
     /// Whether an artifact is held, or is within one that is.
     pub(super) fn has(&mut self, hash: &ArtifactHash, baker: &dyn Baker) -> bool {
+        let mut gone = Vec::new();
         while !self.artifacts.contains(hash) {
-            let Some(next) = self.closed.pop() else { return false };
-            // What is not here any more has nothing in it that could be used.
+            let Some(next) = self.closed.pop() else { break };
             match baker.artifact(&next) {
                 Ok(Some(Artifact::Directory(directory))) => {
                     directory.entries.into_values().for_each(|entry| self.add(entry));
@@ -53,10 +53,13 @@ impl Held {
                 Ok(Some(Artifact::File(file))) => {
                     file.resources.entries.into_values().for_each(|entry| self.add(entry));
                 }
-                _ => {}
+                Ok(Some(Artifact::Symlink { .. })) => {}
+                // It may be given again, and is looked at again then.
+                Ok(None) | Err(_) => gone.push(next),
             }
         }
-        true
+        self.closed.append(&mut gone);
+        self.artifacts.contains(hash)
     }
 
     pub(super) fn has_baked(&self, recipe: &RecipeHash) -> bool {

@@ -97,9 +97,17 @@ impl Grants {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn take<'a>(&self, path: &'a Path, before: &mut Option<Found<'a>>) -> Result<ArtifactHash, HostError> {
+    fn take<'a>(
+        &self,
+        path: &'a Path,
+        before: &mut Option<Found<'a>>,
+        watch: &dyn Watch,
+    ) -> Result<ArtifactHash, HostError> {
+        if watch.is_cancelled() {
+            return Err(HostError::Cancelled);
+        }
         let found = before.insert(self.grant.roots.find(path, before.as_ref())?);
-        let artifact = self.baker.import(&found.place(), self.grant.owner)?;
+        let artifact = self.baker.import(&found.place(), self.grant.owner, watch)?;
         self.held().add(artifact);
         Ok(artifact)
     }
@@ -165,13 +173,7 @@ impl Session for Grants {
 
     fn create_artifacts(&self, paths: &[&Path], watch: &dyn Watch) -> Vec<Result<ArtifactHash, WireError>> {
         let mut before = None;
-        let mut take = |path| {
-            if watch.is_cancelled() {
-                return Err(HostError::Cancelled);
-            }
-            self.take(path, &mut before)
-        };
-        paths.iter().map(|path| Ok(take(path)?)).collect()
+        paths.iter().map(|path| Ok(self.take(path, &mut before, watch)?)).collect()
     }
 
     fn bake(&self, recipe: &Recipe, output: Deliver<'_>, watch: &dyn Watch) -> Result<Finished, WireError> {

@@ -27,10 +27,11 @@ pub struct System {
 }
 
 /// The compilers that `PATH` finds, those that stand together with the first of them. `None` when there are none.
+/// `whole` says that every byte must be in the store then, which is looked into.
 ///
 /// # Errors
 /// When they cannot be packed.
-pub fn system(engine: &Engine, world: &dyn World) -> Result<Option<System>, HostError> {
+pub fn system(engine: &Engine, world: &dyn World, whole: bool) -> Result<Option<System>, HostError> {
     let memo = StoreMemo(engine.artifacts().store());
     let mut top = None;
     let mut found: Vec<OsString> = Vec::new();
@@ -53,8 +54,10 @@ pub fn system(engine: &Engine, world: &dyn World) -> Result<Option<System>, Host
     let name = RecordName::from(hasher.finalize());
     let store = engine.artifacts().store();
     let known = store.load(RecordKind::Tree, &name)?.and_then(|bytes| bytes.try_into().ok());
+    let artifacts = engine.artifacts();
     if let Some(artifact) = known.map(ArtifactHash::from_bytes)
-        && engine.artifacts().load(&artifact)?.is_some()
+        && artifacts.load(&artifact)?.is_some()
+        && (!whole || artifacts.is_whole(&artifact)?)
     {
         return Ok(Some(System { artifact, top }));
     }
