@@ -1,10 +1,12 @@
 //! What a process sees, and what is left of it.
 
+use super::killed::{processes, soon};
 use super::support::*;
 use bakeplan::host::Baked;
-use bakeplan::host::sandbox::Limits;
+use bakeplan::host::sandbox::{Attend, Config, Ended, Limits, Sandbox, Streams};
 use bakeplan::recipe::digest::RecipeHash;
 use bakeplan::recipe::{Recipe, Symbol, Template};
+use bakeplan::world::Stream;
 
 /// Runs a script; gives what it wrote to `$out`.
 #[track_caller]
@@ -154,6 +156,41 @@ fn limits_hold_and_nothing_is_left() {
     let own: Vec<String> = names(&runs).into_iter().filter(|name| !name.contains(".lock")).collect();
     assert_eq!(own.len(), 1);
     assert_eq!(names(&runs.join(&own[0])), [""; 0]);
+}
+
+/// Says that nobody waits any more, a while after it is first asked.
+struct Impatient(std::time::Duration);
+
+impl Attend for Impatient {
+    fn log(&self, _: Stream, _: &[u8]) {}
+
+    fn stop(&self) -> bool {
+        std::thread::sleep(self.0);
+        true
+    }
+}
+
+#[test]
+fn a_process_that_is_stopped_while_its_sandbox_is_made_leaves_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    let sandbox = Sandbox::new(&*world(), dir.path()).expect("a sandbox");
+    let config = Config {
+        command: "/bin/sh".into(),
+        args: vec!["-c".into(), "while :; do :; done".into()],
+        env: Vec::new(),
+        current_dir: "/".into(),
+        mounts: Vec::new(),
+        networking: false,
+        limits: Limits::default(),
+        group: None,
+        streams: Streams::Log,
+    };
+    for round in 0..200 {
+        let patience = std::time::Duration::from_micros(25 * round);
+        assert_eq!(sandbox.run(&config, &Impatient(patience)).unwrap(), Ended::Stopped);
+    }
+    let place = dir.path().to_str().unwrap().to_owned();
+    soon("all processes end", || processes().iter().all(|process| !process.command.contains(&place)));
 }
 
 #[test]

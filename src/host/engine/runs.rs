@@ -22,6 +22,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use rustix::fs::FlockOperation;
 
@@ -266,16 +267,30 @@ fn remove_private(directory: &Path) {
 
 /// Ends what was to mount something below a directory of a host that is gone.
 fn end_processes(directory: &Path) {
+    /// How long the kernel may take to end a process.
+    const PATIENCE: Duration = Duration::from_secs(5);
+    let begun = Instant::now();
+    // One that is killed while it starts another ends once it has done so.
+    while kill_processes(directory) && begun.elapsed() < PATIENCE {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Kills the processes whose command line names something below a directory; whether there were any.
+fn kill_processes(directory: &Path) -> bool {
     let needle = [directory.as_os_str().as_bytes(), b"/"].concat();
-    let Ok(processes) = std::fs::read_dir("/proc") else { return };
+    let Ok(processes) = std::fs::read_dir("/proc") else { return false };
+    let mut found = false;
     for process in processes.flatten() {
         let number = process.file_name().to_str().and_then(|name| name.parse().ok());
         let Some(process_id) = number.and_then(rustix::process::Pid::from_raw) else { continue };
         let command = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
         if command.starts_with(b"/") && memchr::memmem::find(&command, &needle).is_some() {
-            let _ = rustix::process::kill_process(process_id, rustix::process::Signal::KILL);
+            let killed = rustix::process::kill_process(process_id, rustix::process::Signal::KILL);
+            found |= killed.is_ok();
         }
     }
+    found
 }
 
 fn remove(path: &Path) {

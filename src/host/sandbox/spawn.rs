@@ -28,12 +28,12 @@ pub(super) fn sandboxed(
 ) -> Result<Ended, SandboxError> {
     speakable(config)?;
     let (status, theirs) = io::pipe().map_err(SandboxError::io("make a pipe for", program))?;
+    let mut status = Status::new(status.into(), program, &arguments);
     let mut command = Command::new(program);
     // Its own environment is none of the recipe's: the loader would listen to it before there is a sandbox.
     command.args(arguments).env_clear().current_dir("/");
     prepare(&mut command, config, Some(OwnedFd::from(theirs)))?;
     let tail = Tail { attend, last: std::cell::RefCell::default() };
-    let mut status = Status::new(status.into());
     let (exit, over) = wait(command, program, config, &tail, Some(&mut status))?;
     match over {
         Over::Stop => return Ok(Ended::Stopped),
@@ -57,16 +57,13 @@ pub(super) fn sandboxed(
     }
 }
 
-/// Runs the process as it is, in a process group of its own, which is killed in the end.
+/// Runs the process as it is.
 pub(super) fn plain(config: &Config, attend: &dyn Attend) -> Result<Ended, SandboxError> {
     speakable(config)?;
     let program = Path::new(&config.command);
     let mut command = Command::new(program);
     command.args(&config.args).env_clear().envs(config.env.iter().map(|(name, value)| (name, value)));
     command.current_dir(&config.current_dir);
-    if config.streams == Streams::Log {
-        command.process_group(0);
-    }
     prepare(&mut command, config, None)?;
     match wait(command, program, config, attend, None) {
         Ok((_, Over::Stop)) => Ok(Ended::Stopped),
@@ -151,6 +148,9 @@ fn wait(
 ) -> Result<(Exit, Over), SandboxError> {
     if config.streams == Streams::Log {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        // A sandbox's first process waits for bubblewrap's own before it ends with it, and would for ever if that is
+        // killed just when it has started the other: a signal to both reaches either both or none.
+        command.process_group(0);
     }
     let deadline = config.limits.seconds.and_then(|s| Instant::now().checked_add(Duration::from_secs(s)));
     let mut child = command.spawn().map_err(SandboxError::io("start", program))?;
@@ -170,7 +170,7 @@ fn wait(
     end(&mut child, config.streams);
     let ended = child.wait().map_err(SandboxError::io("wait for", program))?;
     if let Some(status) = status {
-        status.wait_for_all();
+        status.end();
     }
     let over = over.map_err(SandboxError::io("wait for", program))?;
     Ok((exit(ended), over))

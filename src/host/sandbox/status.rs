@@ -1,11 +1,14 @@
 //! What bubblewrap says of itself: the first process of the sandbox, and how the command ended.
 
+use std::ffi::OsString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 /// How long the kernel may take to end what is left in a sandbox.
 const TEARDOWN: Duration = Duration::from_secs(10);
@@ -13,14 +16,18 @@ const TEARDOWN: Duration = Duration::from_secs(10);
 /// The reader of what bubblewrap says.
 pub(super) struct Status {
     pipe: OwnedFd,
+    /// Bubblewrap's own, which the first process of the sandbox has as well.
+    command_line: Vec<u8>,
     text: Vec<u8>,
     first: Option<OwnedFd>,
     ended: bool,
 }
 
 impl Status {
-    pub(super) fn new(pipe: OwnedFd) -> Self {
-        Self { pipe, text: Vec::new(), first: None, ended: false }
+    pub(super) fn new(pipe: OwnedFd, program: &Path, arguments: &[OsString]) -> Self {
+        let words = std::iter::once(program.as_os_str()).chain(arguments.iter().map(OsString::as_os_str));
+        let command_line = words.flat_map(|word| [word.as_bytes(), b"\0"].concat()).collect();
+        Self { pipe, command_line, text: Vec::new(), first: None, ended: false }
     }
 
     /// What to wait on; nothing more comes after the end.
@@ -40,16 +47,25 @@ impl Status {
         if self.first.is_none()
             && let Some(pid) = self.number("child-pid").and_then(Pid::from_raw)
         {
-            self.first = pidfd_open(pid, PidfdFlags::empty()).ok();
+            self.first = self.open(pid);
         }
     }
 
-    /// Waits until the first process of the sandbox is gone: the kernel has ended all others then.
-    pub(super) fn wait_for_all(&mut self) {
+    /// Opens the first process of the sandbox; `None` when it is gone, and its number perhaps another's.
+    fn open(&self, pid: Pid) -> Option<OwnedFd> {
+        let opened = pidfd_open(pid, PidfdFlags::empty()).ok()?;
+        let command_line = std::fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero())).ok()?;
+        (command_line == self.command_line).then_some(opened)
+    }
+
+    /// Ends the first process of the sandbox, which asks to end with bubblewrap's own only once it is set up, and
+    /// waits until it is gone: the kernel has ended all others then.
+    pub(super) fn end(&mut self) {
         while self.pipe().is_some_and(|pipe| ready(pipe, Duration::ZERO)) {
             self.read();
         }
         if let Some(first) = &self.first {
+            let _ = pidfd_send_signal(first, Signal::KILL);
             ready(first.as_fd(), TEARDOWN);
         }
     }
