@@ -113,6 +113,7 @@ fn every_set_of_outputs_has_its_names() {
         ("a.rs -g -C split-debuginfo=packed", "a a.dwp"),
         ("a.rs -C split-debuginfo=unpacked", "a"),
         ("a.rs --crate-type proc-macro --crate-name m", "libm.so"),
+        ("a.rs --crate-type lib -Z unstable-options --target ./t.json", "liba.rlib"),
     ];
     for (line, names) in cases {
         let invocation = parsed(line);
@@ -127,6 +128,7 @@ fn what_is_not_known_is_refused() {
         ("a.rs --bogus", "unknown-option"),
         ("a.rs -C bogus=1", "unknown-option"),
         ("a.rs -Z threads=2", "unstable-option"),
+        ("a.rs -Z unstable-options -Zthreads=2", "unstable-option"),
         ("a.rs -C save-temps", "save-temps"),
         ("a.rs --emit=link=-", "stdout-output"),
         ("- --crate-type lib", "stdin-source"),

@@ -27,7 +27,12 @@ pub(super) fn lint(invocation: &mut CrateInvocation, used: &Use<'_>) -> Done {
 }
 
 pub(super) fn unstable(invocation: &mut CrateInvocation, used: &Use<'_>) -> Done {
-    if used.value == "help" { info(invocation, used) } else { used.refuse("unstable-option") }
+    match used.bytes() {
+        b"help" => info(invocation, used),
+        // It makes nothing itself: other options, each with a row of its own, may then have further values.
+        b"unstable-options" => Ok(()),
+        _ => used.refuse("unstable-option"),
+    }
 }
 
 #[allow(clippy::unnecessary_wraps, reason = "an act among others")]
