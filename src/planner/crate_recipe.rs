@@ -9,7 +9,7 @@
 //! so that one `--remap-path-prefix` from the bake's work directory to `/brioche` names all of them as text does.
 //! What stands in an input artifact is named in that, the compiler with its standard library first of all.
 //!
-//! Where macros run in the compiler, or it links, the wrapper stands before it, and leaves in the output what was seen, by the names
+//! Where macros run in the compiler, it takes native libraries, or it links, the wrapper stands before it, and leaves in the output what was seen, by the names
 //! of places ([`PLACES_VARIABLE`]).
 //!
 //! A path that is a whole value, of an option that takes one or of a variable that the source asks for, becomes
@@ -23,7 +23,7 @@ use std::path::Path;
 use super::places::{Place, Places};
 use super::recipe::environment;
 use super::tree::{INPUT, PLACES_VARIABLE, SYMBOLS, TOLD, work_directory};
-use crate::argparse::rustc::{CrateArg, CrateInvocation, CrateRole, Emit, RustTool};
+use crate::argparse::rustc::{CrateArg, CrateInvocation, CrateRole, Emit, NativeKind, RustTool};
 use crate::argparse::{Output, Refusal};
 use crate::paths::Located;
 use crate::recipe::digest::ArtifactHash;
@@ -36,11 +36,10 @@ use crate::recipe::{
 pub const TOP: &str = "/brioche";
 
 /// Options by which a crate reads, or leaves, more than is known here, and why.
-const UNFIT: [(&str, &str, &str); 11] = [
+const UNFIT: [(&str, &str, &str); 10] = [
     ("--print", "prints-information", "the compiler prints more than it makes"),
     ("--remap-path-scope", "remap-scope", "paths are to stay what they are somewhere"),
     ("--sysroot", "sysroot", "the standard library is chosen"),
-    ("-l", "native-library", "a native library is read"),
     ("instrument-coverage", "coverage", "coverage's tables hold paths that can't be searched"),
     ("link-self-contained", "linker", "it is about a link"),
     ("llvm-args", "llvm-args", "LLVM may be told to read and write anything"),
@@ -72,6 +71,9 @@ pub fn suits(invocation: &CrateInvocation) -> Result<(), Refusal> {
         () if invocation.output.is_some() => because("named-output", "what is made has a name of its own"),
         () if split => because("split-debuginfo", "debug information is put into files of its own"),
         () if invocation.native => because("native-processor", "the processor is this machine's"),
+        () if invocation.natives.iter().any(|native| native.kind == NativeKind::Other) => {
+            because("native-library", "how such a library is found is not known here")
+        }
         () if target.contains(&b'/') || target.ends_with(b".json") => {
             because("target-file", "the target is described in a file")
         }
@@ -105,7 +107,7 @@ pub struct CrateRecipeInputs<'a> {
     pub files: &'a [(&'a Path, ArtifactHash)],
     /// The directories that are looked at, beside those of the files.
     pub directories: &'a [&'a Path],
-    /// Where macros run in the compiler, or it links: the path of the wrapper, which tells in the bake what is seen
+    /// Where macros run in the compiler, it takes native libraries, or it links: the path of the wrapper, which tells in the bake what is seen
     /// there.
     pub wrapper: Option<&'a ProcessTemplate>,
     /// Variables that are lists of directories, by which a linker and its programs find things.

@@ -163,7 +163,7 @@ fn what_has_no_place_is_refused() {
         ("-C target-cpu=native", "native-processor"),
         ("--target=./x.json", "target-file"),
         ("-C split-debuginfo=packed", "split-debuginfo"),
-        ("-lstatic=z", "native-library"),
+        ("-lframework=z", "native-library"),
         ("-C profile-use=x", "profile"),
         ("-C llvm-args=-x", "llvm-args"),
         ("--sysroot=/x", "sysroot"),

@@ -10,7 +10,7 @@ use crate::crates::rustc;
 use crate::support::WRAPPER;
 
 /// A packed gcc with the wrapper beside it.
-fn linker() -> &'static Path {
+pub fn linker() -> &'static Path {
     static MADE: OnceLock<tempfile::TempDir> = OnceLock::new();
     let made = MADE.get_or_init(|| {
         let directory = tempfile::tempdir().unwrap();
@@ -46,18 +46,22 @@ fn home(engine: &'static super::Engine) -> Home {
 
 /// Compiles, and tells what was decided.
 #[track_caller]
-fn compile(home: &Home, line: &str) -> String {
-    let mut command = home.wrapper();
-    let sysroot = format!("link-arg=--sysroot={}/sysroot", linker().display());
-    command.arg(rustc()).args(line.split_whitespace()).args(["--edition=2024", "-C", &sysroot]);
-    if !line.contains("linker=") {
-        command.args(["-C", "linker=gcc"]);
-    }
-    let output = command.args(["-L", "dependency=.", "-C", "debuginfo=2"]).output().unwrap();
+pub fn compile(home: &Home, line: &str) -> String {
+    let output = with_arguments(home.wrapper().arg(rustc()), line).output().unwrap();
     assert!(output.status.success(), "{line}: {}\n{}", text(&output.stderr), home.log());
     let log = home.log();
     let last = log.lines().rfind(|line| line.contains("spawned") || line.contains("here ("));
     last.unwrap_or_default().split_once(": ").unwrap_or_default().1.to_owned()
+}
+
+/// Gives a compiler its arguments.
+pub fn with_arguments<'c>(command: &'c mut Command, line: &str) -> &'c mut Command {
+    let sysroot = format!("link-arg=--sysroot={}/sysroot", linker().display());
+    command.args(line.split_whitespace()).args(["--edition=2024", "-C", &sysroot]);
+    if !line.contains("linker=") {
+        command.args(["-C", "linker=gcc"]);
+    }
+    command.args(["-L", "dependency=.", "-C", "debuginfo=2"])
 }
 
 const LIBRARIES: [&str; 2] = [
@@ -139,17 +143,6 @@ fn a_linker_that_would_see_something_else_links_here() {
     // A linker of the machine, and one that an earlier directory has.
     let decided = compile(&home, &format!("{line} -C linker=/usr/bin/cc"));
     assert!(decided.starts_with("here ("), "{decided}");
-    // A library that a directory of the process has.
-    home.write("main.rs", "#[link(name = \"z\")] unsafe extern \"C\" { fn z() -> u32; }\nfn main() { println!(\"{}\", unsafe { z() }); }\n");
-    home.write("z.c", "unsigned z(void) { return 42; }\n");
-    std::fs::create_dir(home.work().join("native")).unwrap();
-    let mut library = home.command("cc");
-    assert!(library.args(["-shared", "-fPIC", "z.c", "-o", "native/libz.so"]).status().unwrap().success());
-    let decided = compile(&home, &format!("{line} -L native=native"));
-    assert!(decided.starts_with("here ("), "{decided}");
-    let mut program = home.command(home.work().join("main"));
-    let said = program.env("LD_LIBRARY_PATH", home.work().join("native")).output().unwrap();
-    assert_eq!(text(&said.stdout), "42\n");
 }
 
 /// All of cargo's own: a build script, macros, a library with them, a program, tests.

@@ -6,6 +6,7 @@ mod layout;
 mod links;
 mod macros;
 mod mapping;
+mod natives;
 mod prefix;
 mod spared;
 mod words;

@@ -52,7 +52,7 @@ pub static OPTIONS: &[Row] = &[
     row("-Z", Value, Compile, unstable, "unstable options may do anything; unstable-options itself does nothing"),
     row("-g", Flag, Compile, debug, "-C debuginfo=2"),
     row("-h", Flag, Compile, info, "prints help"),
-    row("-l", Value, Compile, nothing, "a native library; its file is read, and recorded"),
+    row("-l", Value, Compile, native, "a native library; its file is read, and recorded"),
     row("-o", Value, Compile, output, "where the result goes"),
     row("-v", Flag, Presentation, nothing, "more of each message"),
 ];

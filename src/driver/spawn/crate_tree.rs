@@ -13,7 +13,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::{Host, Local};
-use crate::argparse::rustc::{CrateInvocation, CrateType};
+use crate::argparse::rustc::{CrateInvocation, CrateType, NativeKind, SearchKind};
 use crate::driver::crate_reads::CrateReads;
 use crate::driver::told::Told;
 use crate::driver::who;
@@ -74,9 +74,13 @@ impl Host<'_> {
         reads: &CrateReads,
     ) -> Result<CrateTree, Local> {
         let macros = reads.reads.files.iter().any(|(path, _)| self.is_of_macros(path));
-        let tells = macros || invocation.links();
+        let tells = macros || invocation.links() || !invocation.natives.is_empty();
         if tells && self.wrapper.is_none() {
-            let token = if macros { "macros" } else { "crate-type" };
+            let token = match () {
+                () if macros => "macros",
+                () if invocation.links() => "crate-type",
+                () => "native-library",
+            };
             let why = "the wrapper is in no input, to tell what is seen in a bake, or this process sees something else";
             return Err(Local::new(token, why));
         }
@@ -90,20 +94,74 @@ impl Host<'_> {
                 None if !macros && is_machines(&plain) && !sources.contains(path) => continue,
                 _ => {}
             }
-            // A link on the way may make `..` lead elsewhere.
-            let real = self.world.canonicalize(path).ok();
-            if real.is_none() || real != self.world.canonicalize(&plain).ok() {
-                return Err(Local::new("outside", format_args!("{} leads elsewhere", path.display())));
-            }
+            self.leads_to(path, &plain)?;
             tree.files.insert(plain, Some(*digest));
         }
         if tells {
             self.add_what_was_seen(invocation, reads, &mut tree)?;
+            self.add_natives(invocation, &mut tree)?;
         }
         if invocation.links() {
             self.add_libraries(&mut tree)?;
         }
         Ok(tree)
+    }
+
+    /// Makes sure that a path leads to the same without its `.` and `..`: a link on the way may make `..` lead elsewhere.
+    fn leads_to(&self, path: &Path, plain: &Path) -> Result<(), Local> {
+        let real = self.world.canonicalize(path).ok();
+        if real.is_none() || real != self.world.canonicalize(plain).ok() {
+            return Err(Local::new("outside", format_args!("{} leads elsewhere", path.display())));
+        }
+        Ok(())
+    }
+
+    /// Adds the native libraries that may be taken, of every directory in which they are looked for: those that `-l`
+    /// names; where the crate is linked, all, since the source and other crates may name more.
+    fn add_natives(&self, invocation: &CrateInvocation, tree: &mut CrateTree) -> Result<(), Local> {
+        for search in invocation.searches.iter().filter(|search| search.kind != SearchKind::Dependency) {
+            let directory = self.world.absolute(Path::new(&search.path));
+            let plain = lexical(&directory);
+            if matches!(self.place(&plain), Some(Place::Input(_))) || self.world.stat(&directory).is_err() {
+                continue;
+            }
+            self.leads_to(&directory, &plain)?;
+            let is_placed = self.place(&plain).is_some();
+            for native in &invocation.natives {
+                let named = native.archives().map(|name| lexical(&plain.join(name)));
+                for archive in named.filter(|path| self.world.stat(path).is_ok()) {
+                    if is_placed {
+                        self.add_present(archive, tree)?;
+                    } else if native.kind == NativeKind::Static {
+                        return Err(Local::new(
+                            "outside",
+                            format_args!("{} is in no place", archive.display()),
+                        ));
+                    }
+                }
+            }
+            if is_placed && invocation.links() {
+                self.add_all_natives(invocation, &plain, tree)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds all native libraries of a directory, but what is made itself.
+    fn add_all_natives(
+        &self,
+        invocation: &CrateInvocation,
+        directory: &Path,
+        tree: &mut CrateTree,
+    ) -> Result<(), Local> {
+        let made: Vec<PathBuf> =
+            invocation.outputs.iter().map(|output| self.world.absolute(Path::new(&output.path))).collect();
+        let names = self.world.list(directory).unwrap_or_default();
+        let libraries = names.into_iter().filter(|name| is_native(name)).map(|name| directory.join(name));
+        for library in libraries.filter(|path| !made.contains(path)) {
+            self.add_present(library, tree)?;
+        }
+        Ok(())
     }
 
     /// Adds the crates of which only the metadata was read: a link takes what is beside that.
@@ -235,6 +293,14 @@ impl Host<'_> {
     fn place(&self, path: &Path) -> Option<Place> {
         self.places.locate(path.as_os_str().as_bytes()).map(|located| *located.root)
     }
+}
+
+/// Whether a linker may take a file of this name for `-l`.
+fn is_native(name: &OsStr) -> bool {
+    let name = name.as_bytes();
+    let shared = memchr::memmem::find(name, b".so").map(|at| &name[at + 3..]);
+    let is_shared = shared.is_some_and(|version| matches!(version, [] | [b'.', ..]));
+    name.starts_with(b"lib") && (name.ends_with(b".a") || is_shared)
 }
 
 /// Whether a file is of the machine and no crate.
