@@ -9,7 +9,7 @@
 //! so that one `--remap-path-prefix` from the bake's work directory to `/brioche` names all of them as text does.
 //! What stands in an input artifact is named in that, the compiler with its standard library first of all.
 //!
-//! Where macros run in the compiler, it takes native libraries, or it links, the wrapper stands before it, and leaves in the output what was seen, by the names
+//! Where macros or lints run in the compiler, it takes native libraries, or it links, the wrapper stands before it, and leaves in the output what was seen, by the names
 //! of places ([`PLACES_VARIABLE`]).
 //!
 //! A path that is a whole value, of an option that takes one or of a variable that the source asks for, becomes
@@ -23,7 +23,7 @@ use std::path::Path;
 use super::places::{Place, Places};
 use super::recipe::environment;
 use super::tree::{INPUT, PLACES_VARIABLE, SYMBOLS, TOLD, work_directory};
-use crate::argparse::rustc::{CrateArg, CrateInvocation, CrateRole, Emit, NativeKind, RustTool};
+use crate::argparse::rustc::{CrateArg, CrateInvocation, CrateRole, Emit, NativeKind};
 use crate::argparse::{Output, Refusal};
 use crate::paths::Located;
 use crate::recipe::digest::ArtifactHash;
@@ -61,7 +61,6 @@ pub fn suits(invocation: &CrateInvocation) -> Result<(), Refusal> {
     let split = invocation.split_debuginfo.as_ref().is_some_and(|split| split != "off");
     let target = invocation.target.as_ref().map(|target| target.as_bytes()).unwrap_or_default();
     match () {
-        () if invocation.tool != RustTool::Rustc => because("lints", "more than the compiler is run"),
         () if invocation.incremental.is_some() => because("incremental", "the compiler keeps its own memory"),
         () if !invocation.emits.iter().all(plain) => because("emit", "other files than a library's are made"),
         () if invocation.rpath => because("rpath", "the places of libraries are put into what is made"),
@@ -107,7 +106,7 @@ pub struct CrateRecipeInputs<'a> {
     pub files: &'a [(&'a Path, ArtifactHash)],
     /// The directories that are looked at, beside those of the files.
     pub directories: &'a [&'a Path],
-    /// Where macros run in the compiler, it takes native libraries, or it links: the path of the wrapper, which tells in the bake what is seen
+    /// Where macros or lints run in the compiler, it takes native libraries, or it links: the path of the wrapper, which tells in the bake what is seen
     /// there.
     pub wrapper: Option<&'a ProcessTemplate>,
     /// Variables that are lists of directories, by which a linker and its programs find things.

@@ -86,6 +86,35 @@ fn another_directory_of_results_hits_and_is_what_is_told() {
     assert_eq!(std::fs::read_to_string(there.path("deps/a.d")).expect("text"), dependencies);
 }
 
+/// Clippy looks for its configuration in all directories above a package, and so above every other place as well.
+#[test]
+fn lints_hit_with_another_directory_of_results_until_they_are_configured() {
+    let bench = Bench::new();
+    package(&bench, "packages/one", "pub fn f(_: u32, _: u32) {}\n");
+    let hit = |results: &str| {
+        let results = bench.beside(results).display().to_string();
+        let clippy = rustc().replace("rustc", "clippy-driver");
+        let before = bench.statistics().hits();
+        let mut command =
+            bench.wrapper(&[&clippy, rustc(), "lib.rs", "--crate-type", "lib", "--emit=metadata"]);
+        command.args(["--crate-name", "a", "--out-dir", &results]).current_dir(bench.beside("packages/one"));
+        let output = command.output().expect("runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let many = String::from_utf8_lossy(&output.stderr).contains("too_many_arguments");
+        (bench.statistics().hits() > before, many)
+    };
+    for directory in ["here", "packages/there"] {
+        std::fs::create_dir_all(bench.beside(directory)).expect("a directory");
+    }
+    assert_eq!(hit("here"), (false, false));
+    assert_eq!(hit("packages/there"), (true, false), "{}", bench.log());
+    write(bench.beside("clippy.toml"), "too-many-arguments-threshold = 1\n");
+    assert_eq!(hit("here"), (false, true), "{}", bench.log());
+    assert_eq!(hit("packages/there"), (true, true), "{}", bench.log());
+    write(bench.beside("packages/.clippy.toml"), "too-many-arguments-threshold = 2\n");
+    assert_eq!(hit("here"), (false, false), "{}", bench.log());
+}
+
 #[test]
 fn a_result_that_holds_a_place_stays_there() {
     let bench = Bench::new();

@@ -4,6 +4,7 @@ mod crates;
 mod host;
 mod layout;
 mod links;
+mod lints;
 mod macros;
 mod mapping;
 mod natives;

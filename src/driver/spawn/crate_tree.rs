@@ -6,14 +6,17 @@
 //! nothing is known beforehand. It tells what it saw ([`Told`]), and all
 //! of that is looked up here before its result is taken: what was read has the same bytes here, what was not found is
 //! not here, variables have the same values. A compile that sees the same makes the same.
+//!
+//! Native libraries are looked for only once code is made, so that they are added as the compiler finds them. Clippy
+//! looks for its configuration above its place, too: the bake must have found what is found here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::{Host, Local};
-use crate::argparse::rustc::{CrateInvocation, CrateType, NativeKind, SearchKind};
+use crate::argparse::rustc::{CrateInvocation, CrateType, NativeKind, RustTool, SearchKind};
 use crate::driver::crate_reads::CrateReads;
 use crate::driver::told::Told;
 use crate::driver::who;
@@ -23,11 +26,13 @@ use crate::planner::places::Place;
 use crate::planner::tree::TOLD;
 use crate::recipe::Recipe;
 use crate::recipe::digest::BlobDigest;
+use crate::transport::crates::is_configuration;
 
 /// Where a compiler reads what is of the machine, to be loaded itself.
 const MACHINE: [&str; 8] = ["/usr", "/lib", "/lib64", "/bin", "/etc", "/proc", "/sys", "/dev"];
 
 /// What a crate's bake has in its work directory.
+#[derive(Default)]
 pub(super) struct CrateTree {
     /// The files that stand in no input, with the digests of what the compiler read; none of what was only looked at.
     pub(super) files: BTreeMap<PathBuf, Option<BlobDigest>>,
@@ -35,6 +40,10 @@ pub(super) struct CrateTree {
     pub(super) directories: Vec<PathBuf>,
     /// Whether the bake is to tell what was seen.
     pub(super) tells: bool,
+    /// Whether clippy is asked.
+    lints: bool,
+    /// The files that it read as its configuration.
+    configurations: BTreeSet<PathBuf>,
 }
 
 /// Why the result of a bake may not serve here.
@@ -74,17 +83,23 @@ impl Host<'_> {
         reads: &CrateReads,
     ) -> Result<CrateTree, Local> {
         let macros = reads.reads.files.iter().any(|(path, _)| self.is_of_macros(path));
-        let tells = macros || invocation.links() || !invocation.natives.is_empty();
+        let lints = invocation.tool == RustTool::Clippy;
+        let tells = macros || lints || invocation.links() || !invocation.natives.is_empty();
         if tells && self.wrapper.is_none() {
             let token = match () {
                 () if macros => "macros",
                 () if invocation.links() => "crate-type",
+                () if lints => "lints",
                 () => "native-library",
             };
             let why = "the wrapper is in no input, to tell what is seen in a bake, or this process sees something else";
             return Err(Local::new(token, why));
         }
-        let mut tree = CrateTree { files: BTreeMap::new(), directories: Vec::new(), tells };
+        let mut tree = CrateTree { tells, lints, ..CrateTree::default() };
+        if lints {
+            let read = reads.reads.files.iter().map(|(path, _)| lexical(path));
+            tree.configurations.extend(read.filter(|path| is_configuration(path)));
+        }
         let sources: Vec<PathBuf> =
             reads.rules.sources().map(|source| self.world.absolute(&source)).collect();
         for (path, digest) in &reads.reads.files {
@@ -235,6 +250,11 @@ impl Host<'_> {
         let outcome = told.ok_or_else(untold)?.outcome;
         let looked = outcome.map_err(|why| otherwise(Local::new("seen-otherwise", why)))?;
         let named = paths::Places::new(places.iter().map(|path| OsStr::from_bytes(path)));
+        let mut configurations: BTreeSet<PathBuf> = looked.files(&named).into_iter().collect();
+        configurations.retain(|path| is_configuration(path));
+        if tree.lints && configurations != tree.configurations {
+            return Err(otherwise(Local::new("seen-otherwise", "clippy's configuration is another one")));
+        }
         // What is in an input that the recipe names is the same there, and so is what the host was given.
         let is_given = |path: &Path| {
             let place = self.place(path).filter(|place| matches!(place, Place::Input(_)));
