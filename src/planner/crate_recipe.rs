@@ -36,16 +36,15 @@ use crate::recipe::{
 pub const TOP: &str = "/brioche";
 
 /// Options by which a crate reads, or leaves, more than is known here, and why.
-const UNFIT: [(&str, &str, &str); 10] = [
+const UNFIT: [(&str, &str, &str); 9] = [
     ("--print", "prints-information", "the compiler prints more than it makes"),
     ("--remap-path-scope", "remap-scope", "paths are to stay what they are somewhere"),
     ("--sysroot", "sysroot", "the standard library is chosen"),
-    ("instrument-coverage", "coverage", "coverage's tables hold paths that can't be searched"),
+    ("instrument-coverage", "coverage", "coverage's tables hold the paths by which its reports find sources"),
     ("link-self-contained", "linker", "it is about a link"),
     ("llvm-args", "llvm-args", "LLVM may be told to read and write anything"),
     ("passes", "llvm-args", "LLVM may be told to read and write anything"),
-    ("profile-generate", "profile", "the place of profiles stands in the code"),
-    ("profile-use", "profile", "a profile is read"),
+    ("profile-use", "profile", "the place of the profile decides the crate's hash"),
     ("remark", "llvm-args", "LLVM may have to say something"),
 ];
 

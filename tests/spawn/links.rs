@@ -132,6 +132,25 @@ fn a_crate_below_counts() {
     assert_eq!(build("40"), ("42".to_owned(), "spawned: hit".to_owned()));
 }
 
+/// Where profiles go is the program's data, as it was said.
+#[test]
+fn what_writes_profiles_is_baked() {
+    let engine = engine();
+    let mut made = Vec::new();
+    for decision in ["spawned: baked", "spawned: hit"] {
+        let home = home(engine);
+        let main = "main.rs --crate-type bin --extern top=libtop.rlib --emit=dep-info,link";
+        for line in LIBRARIES.into_iter().chain([main]) {
+            let line = format!("{line} -C profile-generate=profiles");
+            assert_eq!(compile(&home, &line), decision, "{}", home.log());
+        }
+        assert_eq!(text(&home.command(home.work().join("main")).output().unwrap().stdout), "42\n");
+        assert_eq!(std::fs::read_dir(home.work().join("profiles")).unwrap().count(), 1);
+        made.push(std::fs::read(home.work().join("main")).unwrap());
+    }
+    assert!(made[0] == made[1]);
+}
+
 /// What the linker would take here and has not there.
 #[test]
 fn a_linker_that_would_see_something_else_links_here() {
