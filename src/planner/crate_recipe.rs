@@ -58,7 +58,6 @@ pub fn suits(invocation: &CrateInvocation) -> Result<(), Refusal> {
         path.is_none() && matches!(emit, Emit::DepInfo | Emit::Link | Emit::Metadata)
     };
     let split = invocation.split_debuginfo.as_ref().is_some_and(|split| split != "off");
-    let target = invocation.target.as_ref().map(|target| target.as_bytes()).unwrap_or_default();
     match () {
         () if invocation.incremental.is_some() => because("incremental", "the compiler keeps its own memory"),
         () if !invocation.emits.iter().all(plain) => because("emit", "other files than a library's are made"),
@@ -71,9 +70,6 @@ pub fn suits(invocation: &CrateInvocation) -> Result<(), Refusal> {
         () if invocation.native => because("native-processor", "the processor is this machine's"),
         () if invocation.natives.iter().any(|native| native.kind == NativeKind::Other) => {
             because("native-library", "how such a library is found is not known here")
-        }
-        () if target.contains(&b'/') || target.ends_with(b".json") => {
-            because("target-file", "the target is described in a file")
         }
         () => Ok(()),
     }?;
@@ -274,6 +270,8 @@ fn value(arg: &CrateArg, places: &Places) -> Result<ProcessTemplate, Refusal> {
     let first = memchr::memchr(b'=', value);
     let (front, path, rest) = match arg.name {
         "" | "linker" => (&b""[..], value, &b""[..]),
+        // A target that a file describes has the file's name, wherever that is.
+        "--target" if value.ends_with(b".json") => (&b""[..], value, &b""[..]),
         "--extern" | "link-arg" => match first {
             Some(at) => (&value[..=at], &value[at + 1..], &b""[..]),
             None => return Ok(Template::literal(value)),

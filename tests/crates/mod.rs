@@ -5,7 +5,7 @@ mod changes;
 mod macros;
 mod places;
 mod rustc;
-mod targets;
+pub mod targets;
 
 use std::process::Command;
 use std::sync::OnceLock;

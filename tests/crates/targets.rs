@@ -6,11 +6,11 @@ use super::rustc;
 use crate::support::Bench;
 
 /// As much of a core library as a function takes.
-const SOURCE: &str = "#![feature(no_core, lang_items)]\n#![no_core]\n#[lang = \"pointee_sized\"] pub trait PointeeSized {}\n\
+pub const SOURCE: &str = "#![feature(no_core, lang_items)]\n#![no_core]\n#[lang = \"pointee_sized\"] pub trait PointeeSized {}\n\
      #[lang = \"meta_sized\"] pub trait MetaSized: PointeeSized {}\n#[lang = \"sized\"] pub trait Sized: MetaSized {}\n\
      #[lang = \"copy\"] pub trait Copy {}\nimpl Copy for u64 {}\n#[no_mangle] pub extern \"C\" fn f(x: u64) -> u64 { x }\n";
 
-const LINE: &str = "a.rs --crate-type lib --crate-name a -A internal_features -Z unstable-options \
+pub const LINE: &str = "a.rs --crate-type lib --crate-name a -A internal_features -Z unstable-options \
                     --emit=dep-info,metadata,link";
 
 fn bench() -> Bench {
@@ -21,7 +21,7 @@ fn bench() -> Bench {
 }
 
 /// The machine's own target, with a section for each function, or not.
-fn described(sections: &str) -> String {
+pub fn described(sections: &str) -> String {
     let mut command = Command::new(rustc());
     command.env("RUSTC_BOOTSTRAP", "1").args(["-Z", "unstable-options", "--print", "target-spec-json"]);
     let text = String::from_utf8(command.output().expect("rustc runs").stdout).expect("text");

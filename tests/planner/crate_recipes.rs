@@ -161,7 +161,6 @@ fn what_has_no_place_is_refused() {
         ("-o x", "named-output"),
         ("--emit=link=x", "emit"),
         ("-C target-cpu=native", "native-processor"),
-        ("--target=./x.json", "target-file"),
         ("-C split-debuginfo=packed", "split-debuginfo"),
         ("-lframework=z", "native-library"),
         ("-C profile-use=x", "profile"),
