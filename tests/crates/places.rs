@@ -115,6 +115,41 @@ fn lints_hit_with_another_directory_of_results_until_they_are_configured() {
     assert_eq!(hit("here"), (false, false), "{}", bench.log());
 }
 
+/// Another checkout has other directories above it.
+#[test]
+fn lints_of_another_checkout_hit_where_the_configuration_is_in_it() {
+    let bench = Bench::new();
+    let lint = |checkout: &str, remapped: bool| {
+        let directory = bench.beside(checkout);
+        let clippy = rustc().replace("rustc", "clippy-driver");
+        let before = bench.statistics().hits();
+        let mut command =
+            bench.wrapper(&[&clippy, rustc(), "lib.rs", "--crate-type", "lib", "--emit=metadata"]);
+        command.args(["--crate-name", "a"]).current_dir(&directory).env("CARGO_MANIFEST_DIR", &directory);
+        if remapped {
+            command.arg(format!("--remap-path-prefix={}=/source", directory.display()));
+        }
+        let output = command.output().expect("runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let many = String::from_utf8_lossy(&output.stderr).contains("too_many_arguments");
+        (bench.statistics().hits() > before, many)
+    };
+    for name in ["one/checkout", "two/checkout"] {
+        package(&bench, name, "pub fn f(_: u32, _: u32) {}\n");
+    }
+    write(bench.beside("two/clippy.toml"), "too-many-arguments-threshold = 1\n");
+    for again in [false, true] {
+        assert_eq!(lint("one/checkout", true), (again, false), "{}", bench.log());
+        assert_eq!(lint("two/checkout", true), (again, true), "{}", bench.log());
+    }
+    for name in ["one/checkout", "two/checkout"] {
+        write(bench.beside(name).join(".clippy.toml"), "too-many-arguments-threshold = 2\n");
+    }
+    assert_eq!(lint("one/checkout", true), (false, false), "{}", bench.log());
+    assert_eq!(lint("two/checkout", true), (true, false), "{}", bench.log());
+    assert_eq!(lint("two/checkout", false), (false, false), "{}", bench.log());
+}
+
 #[test]
 fn a_result_that_holds_a_place_stays_there() {
     let bench = Bench::new();

@@ -97,6 +97,10 @@ fn what_configures_it_from_above_is_seen() {
     // One that is nearer hides it.
     home.write("clippy.toml", "too-many-arguments-threshold = 3\n");
     is(&home, false, BAKED);
+    std::fs::remove_file(home.work().join("clippy.toml")).unwrap();
+    home.write("conf.toml", FEW);
+    std::os::unix::fs::symlink("conf.toml", home.work().join("clippy.toml")).unwrap();
+    is(&home, true, "here (");
     let output = home.command(WRAPPER).arg(clippy()).args(LINE.split_whitespace()).output().unwrap();
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert!(home.log().contains("here (lints): the wrapper is in no input"), "{}", home.log());
