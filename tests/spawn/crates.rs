@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use bakeplan::host::{Options, Server, serve};
 
 use super::{Engine, Outer, Trouble, engine};
-use crate::crates::{rustc, targets};
+use crate::crates::rustc;
 use crate::support::WRAPPER;
 
 /// An outer process with a home, in which cargo builds a workspace.
@@ -280,54 +280,6 @@ fn what_is_baked_is_what_the_compiler_makes_of_the_mapped_tree() {
         assert!(std::fs::read(out.join(name)).unwrap() == *bytes, "{name}");
     }
     assert_eq!(baked.len(), 4);
-}
-
-/// A target that a file describes.
-#[test]
-fn a_target_of_ones_own_is_baked_for_every_home() {
-    let engine = engine();
-    let mut made = BTreeMap::new();
-    for again in [false, true] {
-        let home = Home::with(engine, None);
-        home.write("a.rs", targets::SOURCE);
-        for (target, sections, known) in [
-            ("mine.json", "true", again),
-            ("mine.json", "false", again),
-            ("mine.json", "true", true),
-            ("sub/mine.json", "true", again),
-            ("other.json", "true", again),
-        ] {
-            home.write(target, &targets::described(sections));
-            let place = home.work();
-            for target in [target.to_owned(), place.join(target).display().to_string()] {
-                let mut command = home.wrapper();
-                command.arg(rustc()).args(targets::LINE.split_whitespace()).args(["--target", &target]);
-                let output = command.env("RUSTC_BOOTSTRAP", "1").output().unwrap();
-                assert!(output.status.success(), "{}", text(&output.stderr));
-                let how = if known && !target.starts_with('/') { "spawned: hit" } else { "spawned: " };
-                assert!(home.log().lines().last().unwrap().contains(how), "{target}: {}", home.log());
-            }
-            let files = |place: &Path| {
-                ["liba.rlib", "liba.rmeta"].map(|name| std::fs::read(place.join(name)).unwrap())
-            };
-            let library = files(&place);
-            // The same call by hand, of the same files below the mapped names.
-            let tree = tempfile::tempdir().unwrap();
-            let by_hand = tree.path().join("work");
-            let copied = Command::new("cp").arg("-a").args([&place, &by_hand]).status();
-            assert!(copied.unwrap().success());
-            let mut command = home.command(rustc());
-            command.args(targets::LINE.split_whitespace()).args(["--target", target]);
-            command.arg(format!("--remap-path-prefix={}=/brioche", tree.path().display()));
-            let ran = command.current_dir(&by_hand).env("RUSTC_BOOTSTRAP", "1").status();
-            assert!(ran.unwrap().success() && files(&by_hand) == library, "{target}");
-            let name = (Path::new(target).file_name(), sections);
-            assert!(*made.entry(name).or_insert_with(|| library.clone()) == library, "{target}");
-        }
-    }
-    assert_eq!(made.len(), 3);
-    let [first, second, third] = made.values().collect::<Vec<_>>()[..] else { panic!() };
-    assert!(first != second && second != third && first != third);
 }
 
 /// Dependency files and what is said are as without us.

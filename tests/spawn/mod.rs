@@ -10,6 +10,7 @@ mod mapping;
 mod natives;
 mod prefix;
 mod spared;
+mod trees;
 mod words;
 
 use std::os::unix::fs::PermissionsExt;

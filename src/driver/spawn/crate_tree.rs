@@ -110,6 +110,7 @@ impl Host<'_> {
                 _ => {}
             }
             self.leads_to(path, &plain)?;
+            tree.directories.extend(self.passed(path));
             tree.files.insert(plain, Some(*digest));
         }
         if tells {
@@ -131,6 +132,13 @@ impl Host<'_> {
         Ok(())
     }
 
+    /// The directories that a path goes into and out of again by `..`: they must be there, though nothing in them is.
+    fn passed(&self, path: &Path) -> Vec<PathBuf> {
+        let up = |path: &&Path| path.file_name().is_none();
+        let before = path.ancestors().filter(up).filter_map(Path::parent).map(lexical);
+        before.filter(|path| matches!(self.place(path), Some(Place::Symbol(_)))).collect()
+    }
+
     /// Adds the native libraries that may be taken, of every directory in which they are looked for: those that `-l`
     /// names; where the crate is linked, all, since the source and other crates may name more.
     fn add_natives(&self, invocation: &CrateInvocation, tree: &mut CrateTree) -> Result<(), Local> {
@@ -141,6 +149,7 @@ impl Host<'_> {
                 continue;
             }
             self.leads_to(&directory, &plain)?;
+            tree.directories.extend(self.passed(&directory));
             let is_placed = self.place(&plain).is_some();
             for native in &invocation.natives {
                 let named = native.archives().map(|name| lexical(&plain.join(name)));
@@ -224,6 +233,7 @@ impl Host<'_> {
             let plain = lexical(&path);
             // What is in no place stands in the bake as it does here, or the bake tells that it doesn't.
             let Some(Place::Symbol(_)) = self.place(&plain) else { continue };
+            tree.directories.extend(self.passed(&path));
             let Ok(stat) = self.world.stat(&plain) else { continue };
             if stat.is_dir() {
                 tree.directories.push(plain);
