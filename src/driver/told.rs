@@ -48,6 +48,13 @@ impl Told {
 }
 
 impl Looked {
+    /// The files that were read, where they are here.
+    pub(super) fn files(&self, places: &paths::Places) -> Vec<PathBuf> {
+        let seen = postcard::from_bytes::<Seen<'_>>(&self.seen);
+        let names: Vec<&Path> = seen.iter().flat_map(Seen::files).map(|(name, _)| name).collect();
+        names.into_iter().filter_map(|name| Some(places.path(name)?.into_owned())).collect()
+    }
+
     /// Whether a preprocessor here would see the same. The files named by `given` are known to have the bytes that
     /// it saw.
     pub(super) fn holds(

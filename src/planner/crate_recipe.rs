@@ -9,7 +9,7 @@
 //! so that one `--remap-path-prefix` from the bake's work directory to `/brioche` names all of them as text does.
 //! What stands in an input artifact is named in that, the compiler with its standard library first of all.
 //!
-//! Where macros run in the compiler, or it links, the wrapper stands before it, and leaves in the output what was seen, by the names
+//! Where macros or lints run in the compiler, it takes native libraries, or it links, the wrapper stands before it, and leaves in the output what was seen, by the names
 //! of places ([`PLACES_VARIABLE`]).
 //!
 //! A path that is a whole value, of an option that takes one or of a variable that the source asks for, becomes
@@ -23,7 +23,7 @@ use std::path::Path;
 use super::places::{Place, Places};
 use super::recipe::environment;
 use super::tree::{INPUT, PLACES_VARIABLE, SYMBOLS, TOLD, work_directory};
-use crate::argparse::rustc::{CrateArg, CrateInvocation, CrateRole, Emit, RustTool};
+use crate::argparse::rustc::{CrateArg, CrateInvocation, CrateRole, Emit, NativeKind};
 use crate::argparse::{Output, Refusal};
 use crate::paths::Located;
 use crate::recipe::digest::ArtifactHash;
@@ -36,17 +36,15 @@ use crate::recipe::{
 pub const TOP: &str = "/brioche";
 
 /// Options by which a crate reads, or leaves, more than is known here, and why.
-const UNFIT: [(&str, &str, &str); 11] = [
+const UNFIT: [(&str, &str, &str); 9] = [
     ("--print", "prints-information", "the compiler prints more than it makes"),
     ("--remap-path-scope", "remap-scope", "paths are to stay what they are somewhere"),
     ("--sysroot", "sysroot", "the standard library is chosen"),
-    ("-l", "native-library", "a native library is read"),
-    ("instrument-coverage", "coverage", "coverage's tables hold paths that can't be searched"),
+    ("instrument-coverage", "coverage", "coverage's tables hold the paths by which its reports find sources"),
     ("link-self-contained", "linker", "it is about a link"),
     ("llvm-args", "llvm-args", "LLVM may be told to read and write anything"),
     ("passes", "llvm-args", "LLVM may be told to read and write anything"),
-    ("profile-generate", "profile", "the place of profiles stands in the code"),
-    ("profile-use", "profile", "a profile is read"),
+    ("profile-use", "profile", "the place of the profile decides the crate's hash"),
     ("remark", "llvm-args", "LLVM may have to say something"),
 ];
 
@@ -60,9 +58,7 @@ pub fn suits(invocation: &CrateInvocation) -> Result<(), Refusal> {
         path.is_none() && matches!(emit, Emit::DepInfo | Emit::Link | Emit::Metadata)
     };
     let split = invocation.split_debuginfo.as_ref().is_some_and(|split| split != "off");
-    let target = invocation.target.as_ref().map(|target| target.as_bytes()).unwrap_or_default();
     match () {
-        () if invocation.tool != RustTool::Rustc => because("lints", "more than the compiler is run"),
         () if invocation.incremental.is_some() => because("incremental", "the compiler keeps its own memory"),
         () if !invocation.emits.iter().all(plain) => because("emit", "other files than a library's are made"),
         () if invocation.rpath => because("rpath", "the places of libraries are put into what is made"),
@@ -72,8 +68,8 @@ pub fn suits(invocation: &CrateInvocation) -> Result<(), Refusal> {
         () if invocation.output.is_some() => because("named-output", "what is made has a name of its own"),
         () if split => because("split-debuginfo", "debug information is put into files of its own"),
         () if invocation.native => because("native-processor", "the processor is this machine's"),
-        () if target.contains(&b'/') || target.ends_with(b".json") => {
-            because("target-file", "the target is described in a file")
+        () if invocation.natives.iter().any(|native| native.kind == NativeKind::Other) => {
+            because("native-library", "how such a library is found is not known here")
         }
         () => Ok(()),
     }?;
@@ -105,7 +101,7 @@ pub struct CrateRecipeInputs<'a> {
     pub files: &'a [(&'a Path, ArtifactHash)],
     /// The directories that are looked at, beside those of the files.
     pub directories: &'a [&'a Path],
-    /// Where macros run in the compiler, or it links: the path of the wrapper, which tells in the bake what is seen
+    /// Where macros or lints run in the compiler, it takes native libraries, or it links: the path of the wrapper, which tells in the bake what is seen
     /// there.
     pub wrapper: Option<&'a ProcessTemplate>,
     /// Variables that are lists of directories, by which a linker and its programs find things.
@@ -274,6 +270,8 @@ fn value(arg: &CrateArg, places: &Places) -> Result<ProcessTemplate, Refusal> {
     let first = memchr::memchr(b'=', value);
     let (front, path, rest) = match arg.name {
         "" | "linker" => (&b""[..], value, &b""[..]),
+        // A target that a file describes has the file's name, wherever that is.
+        "--target" if value.ends_with(b".json") => (&b""[..], value, &b""[..]),
         "--extern" | "link-arg" => match first {
             Some(at) => (&value[..=at], &value[at + 1..], &b""[..]),
             None => return Ok(Template::literal(value)),

@@ -19,7 +19,7 @@
 //! | the linker and all programs that were run, with their libraries, by content | they make the result |
 //! | the names of crates in `-L` directories where crates are searched for by name | another one could be taken |
 //! | variables that the compiler or a macro asked for, with their values (`env!`, `std::env::var`); all variables where a macro lists them | |
-//! | the places that the result holds, or depends on: of the working directory, where metadata or debug information is made and it is not remapped; of any directory whose name stands in a result, or may where it can't be searched, or near which a macro reached something that is not below it | |
+//! | the places that the result holds, or depends on: of the working directory, where metadata or debug information is made and it is not remapped; of any directory whose name stands in a result, or may where it can't be searched, or near which a macro reached something that is not below it, or above which clippy looked for its configuration | |
 //!
 //! Left out on purpose:
 //!

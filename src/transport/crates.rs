@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-pub(crate) use adapter::Compiled;
+pub(crate) use adapter::{Compiled, is_configuration};
 
 use super::outputs::Written;
 use super::{CrateJob, Job, Kept, LocalTransport, TransportError};

@@ -8,7 +8,9 @@ use std::path::Path;
 use bakeplan::argparse::Mode;
 use bakeplan::argparse::rustc::spec::{Row, Shape};
 use bakeplan::argparse::rustc::table::{CODEGEN, OPTIONS, find, find_codegen};
-use bakeplan::argparse::rustc::{CrateInvocation, CrateType, RustTool, parse, rust_tool_from_name};
+use bakeplan::argparse::rustc::{
+    CrateInvocation, CrateType, NativeKind, RustTool, parse, rust_tool_from_name,
+};
 use serde_json::Value;
 
 use super::support::{text, texts};
@@ -113,11 +115,34 @@ fn every_set_of_outputs_has_its_names() {
         ("a.rs -g -C split-debuginfo=packed", "a a.dwp"),
         ("a.rs -C split-debuginfo=unpacked", "a"),
         ("a.rs --crate-type proc-macro --crate-name m", "libm.so"),
+        ("a.rs --crate-type lib -Z unstable-options --target ./t.json", "liba.rlib"),
     ];
     for (line, names) in cases {
         let invocation = parsed(line);
         assert_eq!(tokens(&invocation), [""; 0], "{line}");
         assert_eq!(outputs(&invocation).join(" "), names, "{line}");
+    }
+}
+
+/// What files a native library may be.
+#[test]
+fn native_libraries_have_names_of_files() {
+    let cases = [
+        ("z", NativeKind::Dynamic, "libz.a"),
+        ("dylib=z", NativeKind::Dynamic, "libz.a"),
+        ("static=z", NativeKind::Static, "libz.a"),
+        ("static:-bundle,+whole-archive=z", NativeKind::Static, "libz.a"),
+        ("static:+verbatim=z.a", NativeKind::Static, "z.a"),
+        ("static:-verbatim=z", NativeKind::Static, "libz.a"),
+        ("z:y", NativeKind::Dynamic, "libz.a liby.a"),
+        ("static=z:", NativeKind::Static, "libz.a"),
+        ("framework=z", NativeKind::Other, "libz.a"),
+    ];
+    for (native, kind, files) in cases {
+        let invocation = parsed(&format!("a.rs --crate-type lib -l {native}"));
+        let [given] = &invocation.natives[..] else { panic!("{:?}", invocation.natives) };
+        let archives: Vec<_> = given.archives().map(|name| name.to_string_lossy().into_owned()).collect();
+        assert_eq!((given.kind, archives.join(" ").as_str()), (kind, files), "{native}");
     }
 }
 
@@ -127,6 +152,7 @@ fn what_is_not_known_is_refused() {
         ("a.rs --bogus", "unknown-option"),
         ("a.rs -C bogus=1", "unknown-option"),
         ("a.rs -Z threads=2", "unstable-option"),
+        ("a.rs -Z unstable-options -Zthreads=2", "unstable-option"),
         ("a.rs -C save-temps", "save-temps"),
         ("a.rs --emit=link=-", "stdout-output"),
         ("- --crate-type lib", "stdin-source"),

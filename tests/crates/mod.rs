@@ -5,6 +5,7 @@ mod changes;
 mod macros;
 mod places;
 mod rustc;
+pub mod targets;
 
 use std::process::Command;
 use std::sync::OnceLock;

@@ -86,6 +86,70 @@ fn another_directory_of_results_hits_and_is_what_is_told() {
     assert_eq!(std::fs::read_to_string(there.path("deps/a.d")).expect("text"), dependencies);
 }
 
+/// Clippy looks for its configuration in all directories above a package, and so above every other place as well.
+#[test]
+fn lints_hit_with_another_directory_of_results_until_they_are_configured() {
+    let bench = Bench::new();
+    package(&bench, "packages/one", "pub fn f(_: u32, _: u32) {}\n");
+    let hit = |results: &str| {
+        let results = bench.beside(results).display().to_string();
+        let clippy = rustc().replace("rustc", "clippy-driver");
+        let before = bench.statistics().hits();
+        let mut command =
+            bench.wrapper(&[&clippy, rustc(), "lib.rs", "--crate-type", "lib", "--emit=metadata"]);
+        command.args(["--crate-name", "a", "--out-dir", &results]).current_dir(bench.beside("packages/one"));
+        let output = command.output().expect("runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let many = String::from_utf8_lossy(&output.stderr).contains("too_many_arguments");
+        (bench.statistics().hits() > before, many)
+    };
+    for directory in ["here", "packages/there"] {
+        std::fs::create_dir_all(bench.beside(directory)).expect("a directory");
+    }
+    assert_eq!(hit("here"), (false, false));
+    assert_eq!(hit("packages/there"), (true, false), "{}", bench.log());
+    write(bench.beside("clippy.toml"), "too-many-arguments-threshold = 1\n");
+    assert_eq!(hit("here"), (false, true), "{}", bench.log());
+    assert_eq!(hit("packages/there"), (true, true), "{}", bench.log());
+    write(bench.beside("packages/.clippy.toml"), "too-many-arguments-threshold = 2\n");
+    assert_eq!(hit("here"), (false, false), "{}", bench.log());
+}
+
+/// Another checkout has other directories above it.
+#[test]
+fn lints_of_another_checkout_hit_where_the_configuration_is_in_it() {
+    let bench = Bench::new();
+    let lint = |checkout: &str, remapped: bool| {
+        let directory = bench.beside(checkout);
+        let clippy = rustc().replace("rustc", "clippy-driver");
+        let before = bench.statistics().hits();
+        let mut command =
+            bench.wrapper(&[&clippy, rustc(), "lib.rs", "--crate-type", "lib", "--emit=metadata"]);
+        command.args(["--crate-name", "a"]).current_dir(&directory).env("CARGO_MANIFEST_DIR", &directory);
+        if remapped {
+            command.arg(format!("--remap-path-prefix={}=/source", directory.display()));
+        }
+        let output = command.output().expect("runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let many = String::from_utf8_lossy(&output.stderr).contains("too_many_arguments");
+        (bench.statistics().hits() > before, many)
+    };
+    for name in ["one/checkout", "two/checkout"] {
+        package(&bench, name, "pub fn f(_: u32, _: u32) {}\n");
+    }
+    write(bench.beside("two/clippy.toml"), "too-many-arguments-threshold = 1\n");
+    for again in [false, true] {
+        assert_eq!(lint("one/checkout", true), (again, false), "{}", bench.log());
+        assert_eq!(lint("two/checkout", true), (again, true), "{}", bench.log());
+    }
+    for name in ["one/checkout", "two/checkout"] {
+        write(bench.beside(name).join(".clippy.toml"), "too-many-arguments-threshold = 2\n");
+    }
+    assert_eq!(lint("one/checkout", true), (false, false), "{}", bench.log());
+    assert_eq!(lint("two/checkout", true), (true, false), "{}", bench.log());
+    assert_eq!(lint("two/checkout", false), (false, false), "{}", bench.log());
+}
+
 #[test]
 fn a_result_that_holds_a_place_stays_there() {
     let bench = Bench::new();

@@ -22,7 +22,9 @@ link --crate-type proc-macro --crate-name macros src/macros.rs
 compile --crate-name base "$HOME/work/src/base.rs"
 compile --crate-name top src/top.rs --edition=2021 --extern base=libbase.rmeta -L dependency="$HOME/work"
 compile --crate-name user src/user.rs --edition=2021 --extern macros=libmacros.so --cap-lints allow
-link --crate-type bin --crate-name main src/main.rs --extern user=libuser.rlib -L dependency=.
+compile --crate-name sys src/sys.rs --edition=2021 -L native="$HOME/work/empty" -L native=native -l static=number
+link --crate-type bin --crate-name main src/main.rs --extern user=libuser.rlib --extern sys=libsys.rlib -L dependency=. -L native=native
+"${rustc%/*}/brioche-cc" "${rustc%/*}/clippy-driver" "$rustc" --emit=dep-info,metadata --crate-type lib --crate-name linted src/top.rs --edition=2021 --extern base=libbase.rmeta
 for loader in "${rustc%/*/*}"/libexec/packed/ld-linux*; do :; done
 echo "says: $("$loader" --library-path "${loader%/*}/lib" ./main)"
 while read -r line; do echo "$line"; done <log
@@ -50,7 +52,9 @@ fn a_packed_rustc_bakes_crates_for_every_home() {
         command.current_dir(dir.path()).args(["--store", "store"]).args(args);
         command
     };
-    let pack = ["pack-toolchain", "packed", "gcc", "--program", rustc(), "--program", WRAPPER];
+    let clippy = rustc().replace("rustc", "clippy-driver");
+    let pack =
+        ["pack-toolchain", "packed", "gcc", "--program", rustc(), "--program", &clippy, "--program", WRAPPER];
     ok(&mut host(&pack));
     let sysroot = ok(Command::new(dir.path().join("packed/bin/rustc")).args(["--print", "sysroot"]));
     assert_eq!(Path::new(sysroot.trim()), dir.path().join("packed/libexec/packed"));
@@ -66,7 +70,20 @@ fn a_packed_rustc_bakes_crates_for_every_home() {
     write("src/top.rs", "pub fn top() -> String { base::part(base::MOTTO) }\n");
     write("src/macros.rs", MACROS);
     write("src/user.rs", "pub fn user() -> &'static str { macros::told!() }\n");
-    write("src/main.rs", "fn main() { print!(\"{}\", user::user()) }\n");
+    write("src/main.rs", "fn main() { print!(\"{} {}\", user::user(), sys::told()) }\n");
+    write(
+        "src/sys.rs",
+        "extern \"C\" { fn number() -> u32; }\npub fn told() -> u32 { unsafe { number() } }\n",
+    );
+    let archive = |number: u32| {
+        write("number.c", &format!("unsigned number(void) {{ return {number}; }}\n"));
+        let native = dir.path().join("work/native");
+        fs::create_dir_all(&native).unwrap();
+        let c = ["-fPIC", "-c", "../number.c", "-o", "../../number.o"];
+        ok(Command::new("cc").args(c).current_dir(&native));
+        ok(Command::new("ar").args(["crsD", "libnumber.a", "../../number.o"]).current_dir(&native));
+    };
+    archive(42);
     write("told", "what a macro tells");
     let build = |env: &str| {
         let said = ok(&mut host(&[
@@ -86,19 +103,23 @@ fn a_packed_rustc_bakes_crates_for_every_home() {
         (said.matches("spawned: baked").count(), said.matches("spawned: hit").count(), home, said)
     };
     let (baked, hits, one, said) = build("A=1");
-    assert_eq!((baked, hits), (5, 0), "{said}");
-    assert!(said.contains("says: what a macro tells"), "{said}");
+    assert_eq!((baked, hits), (7, 0), "{said}");
+    assert!(said.contains("says: what a macro tells 42"), "{said}");
     assert!(said.contains("libbase.rlib: /home/brioche-runner-"), "{said}");
     let (baked, hits, two, said) = build("A=2");
-    assert_eq!((baked, hits), (0, 5), "{said}");
+    assert_eq!((baked, hits), (0, 7), "{said}");
     assert_ne!(one, two, "another home");
     assert!(!said.contains(&one), "{said}");
     write("src/motto", "another motto");
     let (baked, hits, _, said) = build("A=1");
-    assert_eq!((baked, hits), (2, 3), "{said}");
+    assert_eq!((baked, hits), (3, 4), "{said}");
     write("src/top.rs", "pub fn top() -> String { base::part(7) }\n");
     write("told", "something else");
     let (baked, hits, _, said) = build("A=1");
-    assert_eq!((baked, hits), (3, 2), "{said}");
-    assert!(said.contains("says: something else"), "{said}");
+    assert_eq!((baked, hits), (4, 3), "{said}");
+    assert!(said.contains("says: something else 42"), "{said}");
+    archive(43);
+    let (baked, hits, _, said) = build("A=2");
+    assert_eq!((baked, hits), (2, 5), "{said}");
+    assert!(said.contains("says: something else 43"), "{said}");
 }

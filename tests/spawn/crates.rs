@@ -347,7 +347,7 @@ fn what_is_not_baked_is_compiled_here() {
         ("rpath", "good.rs --crate-type lib -C rpath"),
         ("incremental", "good.rs --crate-type lib -C incremental=memory"),
         ("native-processor", "good.rs --crate-type lib -C target-cpu=native"),
-        ("native-library", "good.rs --crate-type lib -l c"),
+        ("native-library", "good.rs --crate-type lib -l framework=c"),
         ("coverage", "good.rs --crate-type lib -C instrument-coverage"),
         ("emit", "good.rs --crate-type lib --emit=asm,link"),
         ("remap", "good.rs --crate-type lib --remap-path-prefix=HOME=/x"),

@@ -10,7 +10,7 @@ use crate::crates::rustc;
 use crate::support::WRAPPER;
 
 /// A packed gcc with the wrapper beside it.
-fn linker() -> &'static Path {
+pub fn linker() -> &'static Path {
     static MADE: OnceLock<tempfile::TempDir> = OnceLock::new();
     let made = MADE.get_or_init(|| {
         let directory = tempfile::tempdir().unwrap();
@@ -46,18 +46,22 @@ fn home(engine: &'static super::Engine) -> Home {
 
 /// Compiles, and tells what was decided.
 #[track_caller]
-fn compile(home: &Home, line: &str) -> String {
-    let mut command = home.wrapper();
-    let sysroot = format!("link-arg=--sysroot={}/sysroot", linker().display());
-    command.arg(rustc()).args(line.split_whitespace()).args(["--edition=2024", "-C", &sysroot]);
-    if !line.contains("linker=") {
-        command.args(["-C", "linker=gcc"]);
-    }
-    let output = command.args(["-L", "dependency=.", "-C", "debuginfo=2"]).output().unwrap();
+pub fn compile(home: &Home, line: &str) -> String {
+    let output = with_arguments(home.wrapper().arg(rustc()), line).output().unwrap();
     assert!(output.status.success(), "{line}: {}\n{}", text(&output.stderr), home.log());
     let log = home.log();
     let last = log.lines().rfind(|line| line.contains("spawned") || line.contains("here ("));
     last.unwrap_or_default().split_once(": ").unwrap_or_default().1.to_owned()
+}
+
+/// Gives a compiler its arguments.
+pub fn with_arguments<'c>(command: &'c mut Command, line: &str) -> &'c mut Command {
+    let sysroot = format!("link-arg=--sysroot={}/sysroot", linker().display());
+    command.args(line.split_whitespace()).args(["--edition=2024", "-C", &sysroot]);
+    if !line.contains("linker=") {
+        command.args(["-C", "linker=gcc"]);
+    }
+    command.args(["-L", "dependency=.", "-C", "debuginfo=2"])
 }
 
 const LIBRARIES: [&str; 2] = [
@@ -128,6 +132,25 @@ fn a_crate_below_counts() {
     assert_eq!(build("40"), ("42".to_owned(), "spawned: hit".to_owned()));
 }
 
+/// Where profiles go is the program's data, as it was said.
+#[test]
+fn what_writes_profiles_is_baked() {
+    let engine = engine();
+    let mut made = Vec::new();
+    for decision in ["spawned: baked", "spawned: hit"] {
+        let home = home(engine);
+        let main = "main.rs --crate-type bin --extern top=libtop.rlib --emit=dep-info,link";
+        for line in LIBRARIES.into_iter().chain([main]) {
+            let line = format!("{line} -C profile-generate=profiles");
+            assert_eq!(compile(&home, &line), decision, "{}", home.log());
+        }
+        assert_eq!(text(&home.command(home.work().join("main")).output().unwrap().stdout), "42\n");
+        assert_eq!(std::fs::read_dir(home.work().join("profiles")).unwrap().count(), 1);
+        made.push(std::fs::read(home.work().join("main")).unwrap());
+    }
+    assert!(made[0] == made[1]);
+}
+
 /// What the linker would take here and has not there.
 #[test]
 fn a_linker_that_would_see_something_else_links_here() {
@@ -139,17 +162,6 @@ fn a_linker_that_would_see_something_else_links_here() {
     // A linker of the machine, and one that an earlier directory has.
     let decided = compile(&home, &format!("{line} -C linker=/usr/bin/cc"));
     assert!(decided.starts_with("here ("), "{decided}");
-    // A library that a directory of the process has.
-    home.write("main.rs", "#[link(name = \"z\")] unsafe extern \"C\" { fn z() -> u32; }\nfn main() { println!(\"{}\", unsafe { z() }); }\n");
-    home.write("z.c", "unsigned z(void) { return 42; }\n");
-    std::fs::create_dir(home.work().join("native")).unwrap();
-    let mut library = home.command("cc");
-    assert!(library.args(["-shared", "-fPIC", "z.c", "-o", "native/libz.so"]).status().unwrap().success());
-    let decided = compile(&home, &format!("{line} -L native=native"));
-    assert!(decided.starts_with("here ("), "{decided}");
-    let mut program = home.command(home.work().join("main"));
-    let said = program.env("LD_LIBRARY_PATH", home.work().join("native")).output().unwrap();
-    assert_eq!(text(&said.stdout), "42\n");
 }
 
 /// All of cargo's own: a build script, macros, a library with them, a program, tests.

@@ -4,10 +4,13 @@ mod crates;
 mod host;
 mod layout;
 mod links;
+mod lints;
 mod macros;
 mod mapping;
+mod natives;
 mod prefix;
 mod spared;
+mod trees;
 mod words;
 
 use std::os::unix::fs::PermissionsExt;

@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
 use super::CrateInvocation;
-use super::invocation::{CrateType, Emit, Extern, Search, SearchKind};
+use super::invocation::{CrateType, Emit, Extern, Native, NativeKind, Search, SearchKind};
 use super::spec::Use;
 use crate::argparse::{Mode, Refusal};
 
@@ -27,7 +27,12 @@ pub(super) fn lint(invocation: &mut CrateInvocation, used: &Use<'_>) -> Done {
 }
 
 pub(super) fn unstable(invocation: &mut CrateInvocation, used: &Use<'_>) -> Done {
-    if used.value == "help" { info(invocation, used) } else { used.refuse("unstable-option") }
+    match used.bytes() {
+        b"help" => info(invocation, used),
+        // It makes nothing itself: other options, each with a row of its own, may then have further values.
+        b"unstable-options" => Ok(()),
+        _ => used.refuse("unstable-option"),
+    }
 }
 
 #[allow(clippy::unnecessary_wraps, reason = "an act among others")]
@@ -103,6 +108,26 @@ pub(super) fn search(invocation: &mut CrateInvocation, used: &Use<'_>) -> Done {
         _ => (SearchKind::Crates, used.value),
     };
     invocation.searches.push(Search { kind, path: path.to_owned() });
+    Ok(())
+}
+
+#[allow(clippy::unnecessary_wraps, reason = "an act among others")]
+pub(super) fn native(invocation: &mut CrateInvocation, used: &Use<'_>) -> Done {
+    let (front, name) = match split_at_equals(used.bytes()) {
+        (front, Some(name)) => (front, name.as_bytes()),
+        (name, None) => (&b""[..], name),
+    };
+    let (kind, modifiers) = front.split_at(memchr::memchr(b':', front).unwrap_or(front.len()));
+    let kind = match kind {
+        b"static" => NativeKind::Static,
+        b"" | b"dylib" => NativeKind::Dynamic,
+        _ => NativeKind::Other,
+    };
+    let verbatim = memchr::memmem::find(modifiers, b"+verbatim").is_some();
+    // `NAME:OTHER`: what the source calls NAME is OTHER.
+    let names = name.splitn(2, |byte| *byte == b':').filter(|name| !name.is_empty());
+    let names = names.map(|name| OsStr::from_bytes(name).to_owned()).collect();
+    invocation.natives.push(Native { kind, names, verbatim });
     Ok(())
 }
 

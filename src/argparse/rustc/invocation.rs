@@ -41,6 +41,8 @@ pub struct CrateInvocation {
     pub externs: Vec<Extern>,
     /// `-L`, in order.
     pub searches: Vec<Search>,
+    /// `-l`, in order.
+    pub natives: Vec<Native>,
     /// `-C incremental`.
     pub incremental: Option<OsString>,
     /// `--remap-path-prefix`: from what to what.
@@ -204,6 +206,36 @@ pub enum SearchKind {
     Crates,
 }
 
+/// `-l [KIND[:MODIFIERS]=]NAME[:OTHER]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Native {
+    /// The kind.
+    pub kind: NativeKind,
+    /// What it may be called.
+    pub names: Vec<OsString>,
+    /// `+verbatim`: its name is that of its file.
+    pub verbatim: bool,
+}
+
+impl Native {
+    /// The names of the files that the compiler itself may take for it.
+    pub fn archives(&self) -> impl Iterator<Item = OsString> {
+        let archive = |name: &OsString| [OsStr::new("lib"), name, OsStr::new(".a")].into_iter().collect();
+        self.names.iter().map(move |name| if self.verbatim { name.clone() } else { archive(name) })
+    }
+}
+
+/// The kinds of native libraries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum NativeKind {
+    /// `static`.
+    Static,
+    /// `dylib`, or none that is said: the source may say that it is static.
+    Dynamic,
+    /// Those of other systems, and what is no library.
+    Other,
+}
+
 impl CrateInvocation {
     pub(super) fn new(tool: RustTool) -> Self {
         Self {
@@ -221,6 +253,7 @@ impl CrateInvocation {
             target: None,
             externs: Vec::new(),
             searches: Vec::new(),
+            natives: Vec::new(),
             incremental: None,
             remaps: Vec::new(),
             lints_silenced: false,

@@ -21,7 +21,8 @@ pub mod table;
 use std::ffi::{OsStr, OsString};
 
 pub use invocation::{
-    CrateArg, CrateInvocation, CrateRole, CrateType, Emit, Extern, Search, SearchKind, Words,
+    CrateArg, CrateInvocation, CrateRole, CrateType, Emit, Extern, Native, NativeKind, Search, SearchKind,
+    Words,
 };
 
 use super::{Mode, ReadFile, Refusal};

@@ -49,10 +49,10 @@ pub static OPTIONS: &[Row] = &[
     row("-O", Flag, Compile, nothing, "-C opt-level=3"),
     row("-V", Flag, Compile, info, "prints the version"),
     row("-W", Value, Compile, lint, "lints: messages"),
-    row("-Z", Value, Compile, unstable, "unstable options may do anything"),
+    row("-Z", Value, Compile, unstable, "unstable options may do anything; unstable-options itself does nothing"),
     row("-g", Flag, Compile, debug, "-C debuginfo=2"),
     row("-h", Flag, Compile, info, "prints help"),
-    row("-l", Value, Compile, nothing, "a native library; its file is read, and recorded"),
+    row("-l", Value, Compile, native, "a native library; its file is read, and recorded"),
     row("-o", Value, Compile, output, "where the result goes"),
     row("-v", Flag, Presentation, nothing, "more of each message"),
 ];

@@ -157,7 +157,8 @@ impl Role<'_> {
         self.invocation.outputs.iter().any(named)
     }
 
-    /// Without what is made on the way to the output; or what was looked for there, for it is at home what it is.
+    /// Without what is made on the way to the output; or what was looked for there, for it is at home what it is. That
+    /// clippy finds no configuration above all places is compared with what it finds at home.
     fn outside(&self, accesses: Vec<Access>, compiled: &Compiled<'_>) -> Result<Vec<Access>, String> {
         let own: Vec<&Path> = self.own(&["BRIOCHE_OUTPUT", "TMPDIR"]).map(Path::new).collect();
         let path_of = |access: &Access| self.world.absolute(&access.path);
@@ -176,7 +177,10 @@ impl Role<'_> {
                 let meets = access.what == What::Present(Kind::Directory)
                     && own.iter().any(|own| own.starts_with(&path))
                     && !compiled.is_compiler(&access.program);
-                left.extend(Some(access).filter(|_| !meets));
+                let above = compiled.configures(&access)
+                    && matches!(access.what, What::Missing(_))
+                    && self.named.of(path.as_os_str().as_bytes()).is_none();
+                left.extend(Some(access).filter(|_| !meets && !above));
             } else if !is_made(&path) {
                 return Err(format!("{} was looked for, where only a bake has something", path.display()));
             }

@@ -6,14 +6,17 @@
 //! nothing is known beforehand. It tells what it saw ([`Told`]), and all
 //! of that is looked up here before its result is taken: what was read has the same bytes here, what was not found is
 //! not here, variables have the same values. A compile that sees the same makes the same.
+//!
+//! Native libraries are looked for only once code is made, so that they are added as the compiler finds them. Clippy
+//! looks for its configuration above its place, too: the bake must have found what is found here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::{Host, Local};
-use crate::argparse::rustc::{CrateInvocation, CrateType};
+use crate::argparse::rustc::{CrateInvocation, CrateType, NativeKind, RustTool, SearchKind};
 use crate::driver::crate_reads::CrateReads;
 use crate::driver::told::Told;
 use crate::driver::who;
@@ -23,11 +26,13 @@ use crate::planner::places::Place;
 use crate::planner::tree::TOLD;
 use crate::recipe::Recipe;
 use crate::recipe::digest::BlobDigest;
+use crate::transport::crates::is_configuration;
 
 /// Where a compiler reads what is of the machine, to be loaded itself.
 const MACHINE: [&str; 8] = ["/usr", "/lib", "/lib64", "/bin", "/etc", "/proc", "/sys", "/dev"];
 
 /// What a crate's bake has in its work directory.
+#[derive(Default)]
 pub(super) struct CrateTree {
     /// The files that stand in no input, with the digests of what the compiler read; none of what was only looked at.
     pub(super) files: BTreeMap<PathBuf, Option<BlobDigest>>,
@@ -35,6 +40,10 @@ pub(super) struct CrateTree {
     pub(super) directories: Vec<PathBuf>,
     /// Whether the bake is to tell what was seen.
     pub(super) tells: bool,
+    /// Whether clippy is asked.
+    lints: bool,
+    /// The files that it read as its configuration.
+    configurations: BTreeSet<PathBuf>,
 }
 
 /// Why the result of a bake may not serve here.
@@ -74,13 +83,23 @@ impl Host<'_> {
         reads: &CrateReads,
     ) -> Result<CrateTree, Local> {
         let macros = reads.reads.files.iter().any(|(path, _)| self.is_of_macros(path));
-        let tells = macros || invocation.links();
+        let lints = invocation.tool == RustTool::Clippy;
+        let tells = macros || lints || invocation.links() || !invocation.natives.is_empty();
         if tells && self.wrapper.is_none() {
-            let token = if macros { "macros" } else { "crate-type" };
+            let token = match () {
+                () if macros => "macros",
+                () if invocation.links() => "crate-type",
+                () if lints => "lints",
+                () => "native-library",
+            };
             let why = "the wrapper is in no input, to tell what is seen in a bake, or this process sees something else";
             return Err(Local::new(token, why));
         }
-        let mut tree = CrateTree { files: BTreeMap::new(), directories: Vec::new(), tells };
+        let mut tree = CrateTree { tells, lints, ..CrateTree::default() };
+        if lints {
+            let read = reads.reads.files.iter().map(|(path, _)| lexical(path));
+            tree.configurations.extend(read.filter(|path| is_configuration(path)));
+        }
         let sources: Vec<PathBuf> =
             reads.rules.sources().map(|source| self.world.absolute(&source)).collect();
         for (path, digest) in &reads.reads.files {
@@ -90,20 +109,83 @@ impl Host<'_> {
                 None if !macros && is_machines(&plain) && !sources.contains(path) => continue,
                 _ => {}
             }
-            // A link on the way may make `..` lead elsewhere.
-            let real = self.world.canonicalize(path).ok();
-            if real.is_none() || real != self.world.canonicalize(&plain).ok() {
-                return Err(Local::new("outside", format_args!("{} leads elsewhere", path.display())));
-            }
+            self.leads_to(path, &plain)?;
+            tree.directories.extend(self.passed(path));
             tree.files.insert(plain, Some(*digest));
         }
         if tells {
             self.add_what_was_seen(invocation, reads, &mut tree)?;
+            self.add_natives(invocation, &mut tree)?;
         }
         if invocation.links() {
             self.add_libraries(&mut tree)?;
         }
         Ok(tree)
+    }
+
+    /// Makes sure that a path leads to the same without its `.` and `..`: a link on the way may make `..` lead elsewhere.
+    fn leads_to(&self, path: &Path, plain: &Path) -> Result<(), Local> {
+        let real = self.world.canonicalize(path).ok();
+        if real.is_none() || real != self.world.canonicalize(plain).ok() {
+            return Err(Local::new("outside", format_args!("{} leads elsewhere", path.display())));
+        }
+        Ok(())
+    }
+
+    /// The directories that a path goes into and out of again by `..`: they must be there, though nothing in them is.
+    fn passed(&self, path: &Path) -> Vec<PathBuf> {
+        let up = |path: &&Path| path.file_name().is_none();
+        let before = path.ancestors().filter(up).filter_map(Path::parent).map(lexical);
+        before.filter(|path| matches!(self.place(path), Some(Place::Symbol(_)))).collect()
+    }
+
+    /// Adds the native libraries that may be taken, of every directory in which they are looked for: those that `-l`
+    /// names; where the crate is linked, all, since the source and other crates may name more.
+    fn add_natives(&self, invocation: &CrateInvocation, tree: &mut CrateTree) -> Result<(), Local> {
+        for search in invocation.searches.iter().filter(|search| search.kind != SearchKind::Dependency) {
+            let directory = self.world.absolute(Path::new(&search.path));
+            let plain = lexical(&directory);
+            if matches!(self.place(&plain), Some(Place::Input(_))) || self.world.stat(&directory).is_err() {
+                continue;
+            }
+            self.leads_to(&directory, &plain)?;
+            tree.directories.extend(self.passed(&directory));
+            let is_placed = self.place(&plain).is_some();
+            for native in &invocation.natives {
+                let named = native.archives().map(|name| lexical(&plain.join(name)));
+                for archive in named.filter(|path| self.world.stat(path).is_ok()) {
+                    if is_placed {
+                        self.add_present(archive, tree)?;
+                    } else if native.kind == NativeKind::Static {
+                        return Err(Local::new(
+                            "outside",
+                            format_args!("{} is in no place", archive.display()),
+                        ));
+                    }
+                }
+            }
+            if is_placed && invocation.links() {
+                self.add_all_natives(invocation, &plain, tree)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds all native libraries of a directory, but what is made itself.
+    fn add_all_natives(
+        &self,
+        invocation: &CrateInvocation,
+        directory: &Path,
+        tree: &mut CrateTree,
+    ) -> Result<(), Local> {
+        let made: Vec<PathBuf> =
+            invocation.outputs.iter().map(|output| self.world.absolute(Path::new(&output.path))).collect();
+        let names = self.world.list(directory).unwrap_or_default();
+        let libraries = names.into_iter().filter(|name| is_native(name)).map(|name| directory.join(name));
+        for library in libraries.filter(|path| !made.contains(path)) {
+            self.add_present(library, tree)?;
+        }
+        Ok(())
     }
 
     /// Adds the crates of which only the metadata was read: a link takes what is beside that.
@@ -151,6 +233,7 @@ impl Host<'_> {
             let plain = lexical(&path);
             // What is in no place stands in the bake as it does here, or the bake tells that it doesn't.
             let Some(Place::Symbol(_)) = self.place(&plain) else { continue };
+            tree.directories.extend(self.passed(&path));
             let Ok(stat) = self.world.stat(&plain) else { continue };
             if stat.is_dir() {
                 tree.directories.push(plain);
@@ -177,6 +260,11 @@ impl Host<'_> {
         let outcome = told.ok_or_else(untold)?.outcome;
         let looked = outcome.map_err(|why| otherwise(Local::new("seen-otherwise", why)))?;
         let named = paths::Places::new(places.iter().map(|path| OsStr::from_bytes(path)));
+        let mut configurations: BTreeSet<PathBuf> = looked.files(&named).into_iter().collect();
+        configurations.retain(|path| is_configuration(path));
+        if tree.lints && configurations != tree.configurations {
+            return Err(otherwise(Local::new("seen-otherwise", "clippy's configuration is another one")));
+        }
         // What is in an input that the recipe names is the same there, and so is what the host was given.
         let is_given = |path: &Path| {
             let place = self.place(path).filter(|place| matches!(place, Place::Input(_)));
@@ -235,6 +323,14 @@ impl Host<'_> {
     fn place(&self, path: &Path) -> Option<Place> {
         self.places.locate(path.as_os_str().as_bytes()).map(|located| *located.root)
     }
+}
+
+/// Whether a linker may take a file of this name for `-l`.
+fn is_native(name: &OsStr) -> bool {
+    let name = name.as_bytes();
+    let shared = memchr::memmem::find(name, b".so").map(|at| &name[at + 3..]);
+    let is_shared = shared.is_some_and(|version| matches!(version, [] | [b'.', ..]));
+    name.starts_with(b"lib") && (name.ends_with(b".a") || is_shared)
 }
 
 /// Whether a file is of the machine and no crate.

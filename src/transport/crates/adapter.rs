@@ -19,6 +19,9 @@ use crate::world::{Access, Recording, What, World};
 /// Where nothing that is found depends on where a build stands.
 const SYSTEM: [&str; 8] = ["/usr", "/lib", "/lib64", "/bin", "/sbin", "/etc", "/opt", "/nix"];
 
+/// The variables that say where clippy looks for it; else it does in the working directory.
+const CONFIGURED: [&str; 2] = ["CLIPPY_CONF_DIR", "CARGO_MANIFEST_DIR"];
+
 /// A compile that was recorded.
 #[derive(Clone, Copy)]
 pub(crate) struct Compiled<'a> {
@@ -66,6 +69,13 @@ impl Compiled<'_> {
     pub(crate) fn is_compiler(&self, program: &Path) -> bool {
         let tool = program.file_name().and_then(rust_tool_from_name);
         matches!(tool, Some(RustTool::Rustc | RustTool::Clippy)) || self.is_own_loader(program)
+    }
+
+    /// Whether clippy looks here for its configuration, as it does in a directory and all above it.
+    pub(crate) fn configures(&self, access: &Access) -> bool {
+        self.krate.invocation.tool == RustTool::Clippy
+            && self.is_compiler(&access.program)
+            && is_configuration(&access.path)
     }
 
     /// Where the compiler's own libraries are.
@@ -198,6 +208,11 @@ impl<'a> Adapter<'a> {
         let mut bound = BTreeSet::new();
         for access in recording.accesses.iter().filter(|access| self.compiled.is_compiler(&access.program)) {
             let path = access.path.as_os_str().as_bytes();
+            if self.compiled.configures(access) {
+                let from = self.configured();
+                bound.extend(from.filter(|_| places.of(path) != from));
+                continue;
+            }
             let outside = !access.path.is_absolute()
                 || access.path.starts_with(self.compiled.sysroot())
                 || SYSTEM.iter().any(|place| access.path.starts_with(place));
@@ -215,6 +230,15 @@ impl<'a> Adapter<'a> {
         }
         let place = |index: usize| Some((index, places.directories().get(index)?.clone()));
         bound.into_iter().filter_map(place).collect()
+    }
+
+    /// The place from which clippy looks for its configuration.
+    fn configured(&self) -> Option<usize> {
+        let world = self.compiled.world;
+        let named = CONFIGURED.iter().find_map(|name| world.environment().get(name));
+        let places = self.compiled.krate.places;
+        let directory = places.path(Path::new(named.unwrap_or(OsStr::new("."))))?;
+        places.of(world.absolute(&directory).as_os_str().as_bytes())
     }
 
     /// The places that a result may hold unseen, where it can't be searched: those that the variables name that
@@ -381,6 +405,11 @@ impl<'a> Adapter<'a> {
             access.path = PathBuf::from(OsStr::from_bytes(&name));
         }
     }
+}
+
+/// Whether a file is called what clippy's configuration is.
+pub(crate) fn is_configuration(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name == "clippy.toml" || name == ".clippy.toml")
 }
 
 /// How long the directories are, together, that two paths begin with.
