@@ -9,14 +9,18 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use crate::support::Bench;
 
-/// A source that takes seconds to optimise, with a process group of its own and a directory for temporary
-/// files.
-fn start(bench: &Bench, args: &[&str]) -> Child {
-    let functions: String = (0..2400)
+/// A source, two thousand functions of which take seconds to optimise, and a directory for temporary files.
+fn source(bench: &Bench, functions: u32) {
+    let functions: String = (0..functions)
         .map(|i| format!("int f{i}(int *p, int n) {{ int s = {i}; for (int i = 0; i < n; i++) s += p[i] * p[n - i]; return s; }}\n"))
         .collect();
     bench.write("a.c", functions + "int main(void) { return 0; }\n");
     std::fs::create_dir_all(temporaries(bench)).expect("a directory");
+}
+
+/// Starts a compile that takes longer than anybody waits here, in a process group of its own.
+fn start(bench: &Bench, args: &[&str]) -> Child {
+    source(bench, 15_000);
     let mut command = bench.wrapper(args);
     command.env("TMPDIR", temporaries(bench)).process_group(0).stderr(Stdio::null());
     command.spawn().expect("it runs")
@@ -120,13 +124,10 @@ fn a_signal_that_is_ignored_stays_ignored() {
     let bench = Bench::new();
     let mut child = {
         // nohup's way: the shell ignores it, we inherit that.
-        start(&bench, &["gcc", "-O2", "-c", "a.c"]).kill().expect("only the source was needed");
+        source(&bench, 2_400);
         let script = format!("trap '' HUP; exec {} gcc -O2 -c a.c", crate::support::WRAPPER);
         let mut command = bench.command("sh");
         command.args(["-c", &script]).env("TMPDIR", temporaries(&bench)).process_group(0);
-        for name in names(&temporaries(&bench)) {
-            std::fs::remove_file(temporaries(&bench).join(name)).expect("removed");
-        }
         command.spawn().expect("it runs")
     };
     wait_for_compile(&bench, &mut child);

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use bakeplan::host::{Session, Watch};
 use bakeplan::recipe::digest::{ArtifactHash, BlobDigest, RecipeHash, RecordName};
@@ -45,7 +45,8 @@ pub struct Engine {
     /// Whether its processes see what its bakes see.
     pub like_a_bake: AtomicBool,
     pub notes: Mutex<HashMap<RecordName, Vec<u8>>>,
-    baked: Mutex<HashMap<String, PathBuf>>,
+    /// What was baked. A slot is locked while it is: what is asked for twice at once is baked once.
+    baked: Mutex<HashMap<String, Arc<Mutex<Option<PathBuf>>>>>,
     recipes: Mutex<HashMap<RecipeHash, PathBuf>>,
     files: Mutex<HashMap<ArtifactHash, Vec<u8>>>,
 }
@@ -239,15 +240,16 @@ impl Outer {
             ProcessRecipe { work_dir: Box::new(Recipe::Directory(Directory::default())), ..process.clone() };
         let name = format!("{}-{}", Recipe::from(complete).hash(), listed(work.path()));
         let name = BlobDigest::of(name.as_bytes()).to_string();
-        let known = self.engine.baked.lock().unwrap().get(&name).cloned();
+        let slot = Arc::clone(self.engine.baked.lock().unwrap().entry(name.clone()).or_default());
+        let mut slot = slot.lock().unwrap();
         let compiles = process.args.get(1) == Some(&ProcessTemplate::literal(COMPILE_SCRIPT));
         let asked = if compiles { &self.engine.asked } else { &self.engine.preprocessed };
-        asked.lock().unwrap().push((Recipe::from(process.clone()), known.is_some()));
-        if let Some(known) = known {
-            return Ok((known, true));
+        asked.lock().unwrap().push((Recipe::from(process.clone()), slot.is_some()));
+        if let Some(known) = &*slot {
+            return Ok((known.clone(), true));
         }
         let baked = self.run(process, &name, work.path())?;
-        self.engine.baked.lock().unwrap().insert(name, baked.clone());
+        *slot = Some(baked.clone());
         Ok((baked, false))
     }
 
