@@ -139,6 +139,10 @@ macro_rules! spawn {
             );
             if failed == 0 {
                 note(log::SPAWN, 0, None, libc::AT_FDCWD, path);
+            } else {
+                // Where it is not found elsewhere, or later, more may be.
+                note(log::EXEC, 0, None, libc::AT_FDCWD, path);
+                note(log::EXEC_FAILED, 0, None, libc::AT_FDCWD, path);
             }
             failed
         }

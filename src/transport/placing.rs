@@ -35,7 +35,9 @@ pub(crate) fn placement(
     if !there.is_file() && kind != OutputKind::Dependencies {
         return Err(refuse("the output exists and is no regular file"));
     }
-    if rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_err() {
+    // rustc goes by the mode, whatever the user may do.
+    let is_sealed = habits == Habits::Rustc && there.is_file() && there.mode & 0o222 == 0;
+    if is_sealed || rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_err() {
         return Err(refuse("the output exists and is not writable"));
     }
     let empty = habits == Habits::Gcc && there.size == 0;

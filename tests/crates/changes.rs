@@ -333,3 +333,36 @@ fn the_explanation_names_what_differs() {
     bench.write("lib.rs", "pub const A: Option<&str> = option_env!(\"ASKED\"); //\n");
     assert!(explain("", "").contains("input-changed: lib.rs"), "{}", explain("", ""));
 }
+
+/// Where a program is not found it may be later, or with another `PATH`, which the C library does not ask for aloud.
+#[test]
+fn a_program_that_is_looked_for_in_vain_counts() {
+    use std::os::unix::fs::PermissionsExt;
+    let bench = Bench::new();
+    bench.write("lib.rs", "");
+    bench.write("Cargo.toml", "[package]\nname = \"a\"\n");
+    let clippy = rustc().replace("rustc", "clippy-driver");
+    let words = "lib.rs --crate-type lib --crate-name a --emit=metadata -W clippy::cargo";
+    let words: Vec<&str> = [clippy.as_str(), rustc()].into_iter().chain(words.split(' ')).collect();
+    let run = |command: &mut std::process::Command, path: &str| {
+        command.env("PATH", bench.work().join(path)).env("CARGO_MANIFEST_DIR", bench.work());
+        String::from_utf8_lossy(&command.output().expect("runs").stderr).into_owned()
+    };
+    let is = |path: &str, hit: bool| {
+        let before = bench.statistics().hits();
+        let wrapped = run(&mut bench.wrapper(&words), path);
+        assert_eq!(bench.statistics().hits() > before, hit, "{path}: {}", bench.log());
+        assert_eq!(wrapped, run(bench.command(words[0]).args(&words[1..]), path), "{}", bench.log());
+    };
+    let cargo = |path: &str| {
+        bench.write(path, "#!/bin/sh\nexit 1\n");
+        let mode = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(bench.work().join(path), mode).expect("set");
+    };
+    cargo("other/cargo");
+    is("bin", false);
+    is("bin", true);
+    is("other", false);
+    cargo("bin/cargo");
+    is("bin", false);
+}

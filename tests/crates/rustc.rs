@@ -149,6 +149,28 @@ fn nobody_is_told_of_a_file_that_is_not_there() {
     assert_eq!(bench.statistics().hits(), 1);
 }
 
+/// rustc refuses to replace a file that nobody may write, even for one who may write everything.
+#[test]
+fn a_file_that_is_sealed_is_not_replaced() {
+    use std::os::unix::fs::PermissionsExt;
+    let bench = bench();
+    let arguments = "lib.rs --crate-type lib --crate-name a --emit=metadata,link --out-dir out";
+    same(&bench, arguments);
+    for name in ["out/liba.rmeta", "out/liba.rlib"] {
+        let path = bench.work().join(name);
+        let written = bench.read(name);
+        let seal =
+            |mode| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("set");
+        seal(0o444);
+        let [bare, wrapped] = [bench.bare(&line(arguments)), bench.wrapped(&line(arguments))]
+            .map(|output| (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned()));
+        assert!(bare.1.contains("not writeable"), "{}", bare.1);
+        assert_eq!(wrapped, bare, "{}", bench.log());
+        assert!(bench.read(name) == written);
+        seal(0o644);
+    }
+}
+
 #[test]
 fn what_fails_fails_each_time() {
     let bench = bench();

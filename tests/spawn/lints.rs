@@ -106,6 +106,19 @@ fn what_configures_it_from_above_is_seen() {
     assert!(home.log().contains("here (lints): the wrapper is in no input"), "{}", home.log());
 }
 
+/// Some lints ask cargo, which a bake does not have.
+#[test]
+fn lints_that_run_a_program_are_not_baked() {
+    let home = home(engine());
+    home.write("Cargo.toml", "[package]\nname = \"a\"\nedition = \"2021\"\n");
+    let place = home.work();
+    let (_, how) = linted(&home, |command| {
+        command.args(["-W", "clippy::cargo"]).env("CARGO_MANIFEST_DIR", &place);
+    });
+    assert!(how.starts_with("here (seen-otherwise)"), "{how}\n{}", home.log());
+    is(&home, false, BAKED);
+}
+
 /// By cargo.
 #[test]
 fn a_workspace_is_linted_once_for_all_homes() {

@@ -287,6 +287,11 @@ impl<'a> Adapter<'a> {
         if recording.accesses.iter().any(lists) {
             names.push(ALL_VARIABLES.into());
         }
+        // The C library looks up what is started by its name, and asks nobody.
+        let by_name = |started: &PathBuf| !started.as_os_str().as_bytes().contains(&b'/');
+        if recording.started.iter().any(by_name) && !names.iter().any(|name| name == "PATH") {
+            names.push("PATH".into());
+        }
         names
     }
 
