@@ -133,7 +133,7 @@ fn plain_grant(
     scratch: &PrivateDir,
 ) -> Result<Grant, HostError> {
     let world = &*engine.world;
-    let whole = engine.has_lost();
+    let whole = engine.take_loss();
     let mut given = Vec::new();
     for input in inputs {
         let path = world.canonicalize(input).map_err(HostError::io("resolve", input))?;

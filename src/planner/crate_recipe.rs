@@ -9,8 +9,8 @@
 //! so that one `--remap-path-prefix` from the bake's work directory to `/brioche` names all of them as text does.
 //! What stands in an input artifact is named in that, the compiler with its standard library first of all.
 //!
-//! Where macros or lints run in the compiler, it takes native libraries, or it links, the wrapper stands before it, and leaves in the output what was seen, by the names
-//! of places ([`PLACES_VARIABLE`]).
+//! Where macros or lints run in the compiler, it takes native libraries, or it links, the wrapper stands before it, and
+//! leaves in the output what was seen, by the names of places ([`PLACES_VARIABLE`]).
 //!
 //! A path that is a whole value, of an option that takes one or of a variable that the source asks for, becomes
 //! the bake's own. A path anywhere else is the program's data and stays what it is.
@@ -101,8 +101,8 @@ pub struct CrateRecipeInputs<'a> {
     pub files: &'a [(&'a Path, ArtifactHash)],
     /// The directories that are looked at, beside those of the files.
     pub directories: &'a [&'a Path],
-    /// Where macros or lints run in the compiler, it takes native libraries, or it links: the path of the wrapper, which tells in the bake what is seen
-    /// there.
+    /// Where macros or lints run in the compiler, it takes native libraries, or it links: the path of the wrapper, which
+    /// tells in the bake what is seen there.
     pub wrapper: Option<&'a ProcessTemplate>,
     /// Variables that are lists of directories, by which a linker and its programs find things.
     pub search_paths: &'a [(&'a str, &'a OsStr)],

@@ -113,10 +113,8 @@ pub(super) struct Written {
 
 /// Where the bytes of an output stand in another one of the same compile.
 pub(super) fn part_of(index: usize, outputs: &[Written]) -> Option<Part> {
-    /// What is smaller saves too little.
-    const WORTH: usize = 16 * 1024;
     let written = outputs.get(index).filter(|written| written.kind == OutputKind::Metadata)?;
-    let inner = written.bytes.as_deref().filter(|bytes| bytes.len() >= WORTH)?;
+    let inner = written.bytes.as_deref().filter(|bytes| !bytes.is_empty())?;
     outputs.iter().enumerate().filter(|(of, _)| *of != index).find_map(|(of, whole)| {
         let whole = whole.bytes.as_deref().filter(|whole| whole.len() > inner.len())?;
         let offset = memchr::memmem::find(whole, inner)?;

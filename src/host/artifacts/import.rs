@@ -162,17 +162,17 @@ impl Import<'_> {
 
     /// The artifact of a file that was hashed once, and not changed since, whose bytes are in the store.
     fn known(&self, stat: &Stat) -> Result<Option<ArtifactHash>, HostError> {
-        let Artifacts { store, kept, .. } = self.artifacts;
+        let Artifacts { store, recent, .. } = self.artifacts;
         let Some(digest) = store.identity().get(stat).map(|known| known.digest) else { return Ok(None) };
         let executable = is_executable(stat);
-        if let Some(known) = kept.get(&digest, executable) {
+        if let Some(known) = recent.get(&digest, executable) {
             return Ok(Some(known));
         }
         if !store.has_blob(&digest) {
             return Ok(None);
         }
         let artifact = self.artifacts.save(&Artifact::File(File::new(digest, executable)))?;
-        kept.add(digest, executable, artifact);
+        recent.add(digest, executable, artifact);
         Ok(Some(artifact))
     }
 

@@ -9,8 +9,8 @@
 
 mod export;
 mod import;
-mod kept;
 mod local;
+mod recent;
 mod remember;
 mod verify;
 
@@ -27,15 +27,15 @@ use crate::world::World;
 pub(crate) use export::Look;
 pub(crate) use import::IsOver;
 pub use import::Owner;
-use kept::Kept;
 pub use local::{Local, Locals};
+use recent::Recent;
 
 /// The artifacts in a store.
 #[derive(Clone)]
 pub struct Artifacts {
     store: Arc<Store>,
     world: Arc<dyn World + Send + Sync>,
-    kept: Arc<Kept>,
+    recent: Arc<Recent>,
 }
 
 impl std::fmt::Debug for Artifacts {
@@ -48,7 +48,7 @@ impl Artifacts {
     /// Those in this store; the clock is the world's.
     #[must_use]
     pub fn new(store: Arc<Store>, world: Arc<dyn World + Send + Sync>) -> Self {
-        Self { store, world, kept: Arc::default() }
+        Self { store, world, recent: Arc::default() }
     }
 
     /// The store.
@@ -91,7 +91,7 @@ impl Artifacts {
 
     /// Something that was thought to be here is not.
     pub(crate) fn missing(&self, what: &dyn std::fmt::Display) -> HostError {
-        self.kept.forget();
+        self.recent.forget();
         HostError::Missing(what.to_string())
     }
 
@@ -173,7 +173,7 @@ impl Artifacts {
     pub fn is_whole(&self, hash: &ArtifactHash) -> Result<bool, HostError> {
         let whole = self.has_all(hash)?;
         if !whole {
-            self.kept.forget();
+            self.recent.forget();
         }
         Ok(whole)
     }

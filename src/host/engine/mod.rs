@@ -156,7 +156,7 @@ impl Engine {
 
     /// Whether something was missing since this was last asked, by this host or another on the same directory: what
     /// is remembered of inputs may not be all there.
-    pub(crate) fn has_lost(&self) -> bool {
+    pub(crate) fn take_loss(&self) -> bool {
         std::fs::remove_file(&self.lost).is_ok()
     }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! <scratch>/runs/<host>/<n>      a sandboxed process
-//! <scratch>/runs/<host>/private-<n>  a link to a directory that stands elsewhere: of a socket, of a plain child's scratch
+//! <scratch>/runs/<host>/private-<n>  a link to a directory that stands elsewhere: a socket's, a plain child's scratch
 //! <scratch>/runs/<host>.lock     held by that host while it lives
 //! <scratch>/runs/<host>/group    a link to its control group
 //! <scratch>/plain/<recipe>       a process without a sandbox: its paths are real, so they are always the same

@@ -15,7 +15,7 @@ const MOST: usize = 1 << 16;
 
 /// The artifacts that were seen, by the file's bytes and whether it is executable.
 #[derive(Debug, Default)]
-pub(super) struct Kept(Mutex<Seen>);
+pub(super) struct Recent(Mutex<Seen>);
 
 #[derive(Debug, Default)]
 struct Seen {
@@ -23,7 +23,7 @@ struct Seen {
     artifacts: HashMap<(BlobDigest, bool), ArtifactHash>,
 }
 
-impl Kept {
+impl Recent {
     pub(super) fn get(&self, digest: &BlobDigest, executable: bool) -> Option<ArtifactHash> {
         let seen = self.seen();
         let is_recent = seen.since.is_some_and(|since| since.elapsed() < BELIEVED);
